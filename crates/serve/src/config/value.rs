@@ -1,0 +1,109 @@
+//! One parser per kind of value. The error is the end of the sentence "X must be …".
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    num::NonZeroUsize,
+    time::Duration,
+};
+
+use super::{DURATION_MAX, HEADER_LIMIT_MIN};
+use crate::log::{LogFilter, LogFormat};
+
+type Parsed<T> = Result<T, &'static str>;
+
+pub(super) fn port(text: &str) -> Parsed<u16> {
+    text.parse().map_err(|_| "a port number from 0 to 65535, for example 5000")
+}
+
+pub(super) fn address(text: &str) -> Parsed<IpAddr> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    text.parse().map_err(
+        |_| "an IP address: 127.0.0.1 for this machine only, 0.0.0.0 or :: for every network",
+    )
+}
+
+pub(super) fn duration(text: &str) -> Parsed<Duration> {
+    const EXPECTED: &str = "a duration of at most a day, for example 250ms, 30s or 2m";
+    let (number, unit) = split(text);
+    let number: u64 = number.parse().map_err(|_| EXPECTED)?;
+    let milliseconds_per_unit = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(EXPECTED),
+    };
+    let milliseconds = number.checked_mul(milliseconds_per_unit).ok_or(EXPECTED)?;
+    let duration = Duration::from_millis(milliseconds);
+    if duration > DURATION_MAX { Err(EXPECTED) } else { Ok(duration) }
+}
+
+/// A duration that a timeout can have: zero would refuse every request.
+pub(super) fn timeout(text: &str) -> Parsed<Duration> {
+    match duration(text)? {
+        Duration::ZERO => Err("a duration above zero, for example 250ms, 30s or 2m"),
+        duration => Ok(duration),
+    }
+}
+
+pub(super) fn size(text: &str) -> Parsed<usize> {
+    const EXPECTED: &str = "a size, for example 65536, 64KiB or 2MiB";
+    let (number, unit) = split(text);
+    let number: usize = number.parse().map_err(|_| EXPECTED)?;
+    let bytes_per_unit: usize = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(EXPECTED),
+    };
+    number.checked_mul(bytes_per_unit).ok_or(EXPECTED)
+}
+
+pub(super) fn header_limit(text: &str) -> Parsed<usize> {
+    const EXPECTED: &str = "a size from 8KiB to 1MiB, for example 32KiB";
+    match size(text) {
+        Ok(bytes) if (HEADER_LIMIT_MIN..=1 << 20).contains(&bytes) => Ok(bytes),
+        _ => Err(EXPECTED),
+    }
+}
+
+pub(super) fn count(text: &str) -> Parsed<NonZeroUsize> {
+    const EXPECTED: &str = "a whole number from 1 to 1000000";
+    match text.parse::<NonZeroUsize>() {
+        Ok(count) if count.get() <= 1_000_000 => Ok(count),
+        _ => Err(EXPECTED),
+    }
+}
+
+pub(super) fn workers(text: &str) -> Parsed<NonZeroUsize> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(count) if count.get() <= 1024 => Ok(count),
+        _ => Err("a whole number from 1 to 1024"),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
+    match text {
+        "auto" => Ok(LogFormat::Auto),
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("auto, human or json"),
+    }
+}
+
+pub(super) fn log_level(text: &str) -> Parsed<LogFilter> {
+    text.parse().map_err(|_| {
+        "error, warn, info, debug, trace or off, and part=level after commas, for example \
+         info,access=off"
+    })
+}
+
+/// Splits `30s` into `30` and `s`.
+fn split(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    (number, unit.trim_start())
+}

@@ -1,0 +1,123 @@
+//! Run an axum [`Router`](axum::Router) as a local server, with the manners of a production
+//! service.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use axum::{Router, routing::get};
+//! use tuckbox_serve::RequestId;
+//!
+//! async fn hello(id: RequestId) -> String {
+//!     tracing::info!("saying hello");
+//!     format!("hello, you are request {id}\n")
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     tuckbox_serve::run(|config| async {
+//!         let router = Router::new().route("/", get(hello));
+//!         tuckbox_serve::serve(router, config).await
+//!     })
+//! }
+//! ```
+//!
+//! This listens on `http://localhost:5000`, or where `PORT` and `BIND` say, and stops on SIGTERM
+//! or Ctrl-C when the requests in flight are answered. All settings are fields of [`Config`], read
+//! from the environment; a value that cannot be used ends the program with a message that names
+//! the variable.
+//!
+//! # What it adds to the router
+//!
+//! - **Request id.** From `x-request-id` if that is sane, else random: [`RequestId`]. It is in
+//!   every log line of the request, in the response, and in error bodies.
+//! - **Errors in one form.** `{"Message":"…","RequestId":"…"}` for all that is answered here: a
+//!   path that no route has (404), a method that the path does not have (405), a body that is too
+//!   large (413) or too slow (408), a handler that is too slow (504) or panics (500). A handler's
+//!   own 404 or 405 gets that body only if it has none. A head that cannot be parsed or is too
+//!   large is refused by the HTTP library, with 400 or 431 and no body.
+//! - **Panics stay in their request.** The client gets 500 and the request's id, the log gets the
+//!   panic's message and place, the server goes on. A program that is built with
+//!   `panic = "abort"` gives this up.
+//! - **Probes.** `/healthz` is 200 while the process answers at all. `/readyz` is 200, or 503 if
+//!   the check given with [`Server::readiness`] fails or the server is stopping. Both paths belong
+//!   to the server: routes of the same name are not reached.
+//! - **Limits.** On connections, heads, bodies, and on the time that a client may be silent and a
+//!   handler may take. A connection whose client drips its head, or takes no byte of its response,
+//!   is closed.
+//! - **The address of the client**, or of the proxy before it, in the request's extensions: [`Peer`].
+//!
+//! # Readiness, and closing what the program holds
+//!
+//! ```no_run
+//! # use axum::Router;
+//! # #[derive(Clone)] struct Store;
+//! # impl Store {
+//! #     async fn ping(&self) -> Result<(), std::io::Error> { Ok(()) }
+//! #     async fn close(&self) -> Result<(), std::io::Error> { Ok(()) }
+//! # }
+//! # async fn main_of_app(config: tuckbox_serve::Config, store: Store, router: Router)
+//! # -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let pinged = store.clone();
+//! tuckbox_serve::Server::new(router, config)
+//!     .readiness(move || {
+//!         let store = pinged.clone();
+//!         async move { store.ping().await }
+//!     })
+//!     .serve()
+//!     .await?;
+//! store.close().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # The log
+//!
+//! One line per request, without its query, since queries hold names and secrets; and a line for
+//! every `tracing` event of the program, with the request's id. Lines are for people on a
+//! terminal, else JSON. They go through a bounded buffer to the standard output, and are dropped
+//! and counted when it is full: see [`Log`]. `LOG_LEVEL` filters them, for example
+//! `info,access=off`. Probes that succeed are logged at debug level. A client that left before it
+//! had its response leaves a line with `aborted=true`, and with the status 499 if there was no
+//! response yet.
+//!
+//! # How it stops
+//!
+//! On the first SIGTERM or SIGINT `/readyz` fails. Then no more connections are accepted, idle
+//! ones are closed, and requests in flight are finished; those that outlast the grace are cut, and
+//! a line says how many. The program's `main` goes on after `serve` and closes what it holds. A
+//! second signal ends the process at once.
+//!
+//! # What it does not do
+//!
+//! No TLS and no HTTP/2, which a proxy or a platform before it ends; no protocol upgrades
+//! (WebSocket); no files, no compression. It runs on Unix.
+//!
+//! # Testing
+//!
+//! [`Server::run`] takes a listener and a signal to stop, so that a test binds port 0 and stops
+//! the server when it likes; a router by itself is tested without any server.
+
+mod activity;
+mod config;
+mod error;
+mod exchange;
+mod front;
+mod health;
+mod log;
+mod panics;
+mod problem;
+mod request_body;
+mod request_id;
+mod run;
+mod serve;
+mod server;
+mod socket;
+
+pub use crate::{
+    config::{Config, ConfigError},
+    error::ServeError,
+    front::Peer,
+    log::{Log, LogFilter, LogFilterError, LogFormat},
+    request_id::RequestId,
+    run::run,
+    serve::serve,
+    server::{Server, Stopped},
+};
