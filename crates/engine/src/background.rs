@@ -1,0 +1,316 @@
+//! The work that no command waits for: expiry, eviction, checkpoints.
+//!
+//! Two threads, so that a sync of the store does not hold up expiry. Each
+//! works in slices that hold the lock for well under a millisecond, and sleeps
+//! without waking while there is nothing to do.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::{
+    bell::Bell,
+    checkpoint,
+    database::{Database, LOGICAL, State},
+    engine::Inner,
+    files::Files,
+    memory::{Keyspace, KeyspaceId, Removed},
+    store::StoreError,
+};
+
+/// The shortest and the longest time between two rounds while any key can
+/// expire.
+const TICK: Duration = Duration::from_millis(100);
+const LONGEST_TICK: Duration = Duration::from_secs(1);
+
+/// Segments swept under one lock: one segment has at most 448 keys.
+const SWEEP_AT_ONCE: usize = 1;
+
+/// Expired keys in the store that one lock removes.
+const COLD_UNDER_LOCK: usize = 256;
+
+/// Expired keys in the store that memory takes note of, until a checkpoint has
+/// made the store forget them.
+const COLD_AT_ONCE: usize = 16 * 1024;
+
+/// Segments that an eviction looks at under one lock.
+const EVICT_AT_ONCE: usize = 4;
+
+/// How long a failed checkpoint waits before it is tried again.
+const CHECKPOINT_RETRY: Duration = Duration::from_secs(1);
+
+/// The background threads of an engine.
+#[derive(Debug)]
+pub(crate) struct Background {
+    stop: Arc<AtomicBool>,
+    bells: Arc<Bells>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Wakes the threads.
+#[derive(Debug, Default)]
+pub(crate) struct Bells {
+    /// Of the thread that expires and evicts.
+    pub(crate) tidy: Bell,
+    /// Of the thread that writes checkpoints.
+    pub(crate) save: Bell,
+}
+
+impl Bells {
+    /// Says that a key changed; to be called under the database's lock.
+    pub(crate) fn changed(&self) {
+        self.tidy.nudge();
+        self.save.nudge();
+    }
+}
+
+impl Background {
+    /// Starts the threads of `inner`; they end with it.
+    pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<Self> {
+        let bells = Arc::clone(&inner.database.bells);
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut threads = Vec::new();
+        let tidy = Worker::new(inner, &bells, &stop);
+        threads.push(spawn("tuckbox-tidy", move || tidy.tidy())?);
+        if inner.database.files.is_some() {
+            let saver = Worker::new(inner, &bells, &stop);
+            threads.push(spawn("tuckbox-checkpoint", move || saver.save())?);
+        }
+        Ok(Self { stop, bells, threads: Mutex::new(threads) })
+    }
+
+    /// Ends the threads, after what they are doing.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.bells.tidy.ring();
+        self.bells.save.ring();
+        let this = thread::current().id();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // The last handle may be dropped by the thread itself.
+            if thread.thread().id() != this && thread.join().is_err() {
+                tracing::error!("a background thread of the engine panicked");
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// What a background thread knows.
+struct Worker {
+    inner: Weak<Inner>,
+    bells: Arc<Bells>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    fn new(inner: &Arc<Inner>, bells: &Arc<Bells>, stop: &Arc<AtomicBool>) -> Self {
+        Self { inner: Arc::downgrade(inner), bells: Arc::clone(bells), stop: Arc::clone(stop) }
+    }
+
+    /// The engine, unless it is gone or closing.
+    fn engine(&self) -> Option<Arc<Inner>> {
+        self.inner.upgrade().filter(|_| !self.stop.load(Ordering::Relaxed))
+    }
+
+    /// Expiry and eviction, until the engine ends.
+    fn tidy(&self) {
+        let mut done = Done::default();
+        while let Some(inner) = self.engine() {
+            self.bells.tidy.set_awake(false);
+            let next = tidy(&inner.database, &self.stop, &mut done);
+            drop(inner);
+            self.bells.tidy.set_awake(next.is_some());
+            self.bells.tidy.sleep(next);
+        }
+    }
+
+    /// Checkpoints, until the engine ends.
+    fn save(&self) {
+        while let Some(inner) = self.engine() {
+            let Some(files) = inner.database.files.clone() else { return };
+            let interval = Duration::from_millis(inner.database.options.checkpoint_interval_ms);
+            self.bells.save.set_awake(false);
+            let saved = save(&inner.database, &files);
+            drop((inner, files));
+            match saved {
+                Ok(Progress::More) => {}
+                Ok(Progress::Done) => {
+                    // Changes are gathered for a while, or until the log has grown.
+                    if !self.bells.save.sleep(None) {
+                        self.bells.save.sleep(Some(interval));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a checkpoint failed; the log is kept until one succeeds");
+                    self.wait_to_retry();
+                }
+            }
+        }
+    }
+
+    /// However loudly the bell rings: a checkpoint that fails has cost a lot.
+    fn wait_to_retry(&self) {
+        let until = Instant::now() + CHECKPOINT_RETRY;
+        while !self.stop.load(Ordering::Relaxed) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.bells.save.sleep(Some(left));
+        }
+    }
+}
+
+/// What the rounds before have done that need not be done again until the next
+/// checkpoint.
+#[derive(Default)]
+struct Done {
+    /// At which checkpoint the expired keys of a keyspace in the store were
+    /// taken note of.
+    cold: [Option<(KeyspaceId, u64)>; LOGICAL],
+    /// At which checkpoint the traces of deleted keys were dropped.
+    traces: Option<u64>,
+}
+
+/// One round of expiry and eviction; returns when the next is due, if any is.
+fn tidy(database: &Database, stop: &AtomicBool, done: &mut Done) -> Option<Duration> {
+    let now = database.options.clock.now_ms();
+    let mut next_expiry = None;
+    for db in 0..LOGICAL {
+        let mut complete = false;
+        let mut swept = Removed::default();
+        while !complete && !stop.load(Ordering::Relaxed) {
+            let mut state = database.lock();
+            let before = state.keyspaces[db].expired();
+            complete = state.keyspaces[db].sweep_expired(now, SWEEP_AT_ONCE, &mut swept);
+            if state.keyspaces[db].expired() > before {
+                // No command says so: the store has to forget them too.
+                database.bells.save.nudge();
+            }
+            unlock(state);
+            swept.clear();
+        }
+        let cold = sweep_cold(database, db, now, &mut done.cold[db]);
+        let warm = database.lock().keyspaces[db].next_expiry();
+        next_expiry = next_expiry.into_iter().chain(cold).chain(warm).min();
+    }
+    let more = evict(database, stop, done);
+    let mut state = database.lock();
+    let values: Vec<_> = state.keyspaces.iter_mut().flat_map(Keyspace::take_trash).collect();
+    let keyspaces = std::mem::take(&mut state.flushes.trash);
+    drop(state);
+    drop((values, keyspaces));
+    let until = |at: u64| Duration::from_millis(at.saturating_sub(now));
+    let next = next_expiry.map(until).or(more.then_some(TICK));
+    next.map(|next| next.clamp(TICK, LONGEST_TICK))
+}
+
+/// Removes keys that are only in the store and whose time has come; returns
+/// when the next one's will come, unless a checkpoint has to come before.
+fn sweep_cold(
+    database: &Database,
+    db: usize,
+    now: u64,
+    done: &mut Option<(KeyspaceId, u64)>,
+) -> Option<u64> {
+    let store = database.files.as_ref()?.records.store().ok()?;
+    'read: loop {
+        let state = database.lock();
+        let (id, checkpoints) = (state.keyspaces[db].id(), state.checkpoints);
+        drop(state);
+        if *done == Some((id, checkpoints)) {
+            return None;
+        }
+        let list = |until, limit| {
+            let listed = store.expired(id.0, until, limit);
+            listed
+                .inspect_err(|error| tracing::error!(%error, "expiry times could not be read"))
+                .ok()
+        };
+        let mut listed = list(u64::MAX, COLD_UNDER_LOCK)?;
+        if listed.len() == COLD_UNDER_LOCK && listed.iter().all(|key| key.expire_at <= now) {
+            listed = list(now, COLD_AT_ONCE)?;
+        }
+        let due = listed.partition_point(|key| key.expire_at <= now);
+        for keys in listed[..due].chunks(COLD_UNDER_LOCK) {
+            let mut state = database.lock();
+            // A key that memory has dropped since may have a later expiry by now.
+            if state.checkpoints != checkpoints || state.keyspaces[db].id() != id {
+                continue 'read;
+            }
+            keys.iter().for_each(|key| state.keyspaces[db].expire_cold(&key.key));
+            unlock(state);
+        }
+        if due > 0 {
+            // The store lists these keys until a checkpoint makes it forget them;
+            // after that this thread is woken.
+            *done = Some((id, checkpoints));
+            database.bells.save.ring();
+        }
+        return listed.get(due).map(|key| key.expire_at);
+    }
+}
+
+/// Drops the traces of deleted keys, and clean keys while memory is over its
+/// limit; returns whether it should be tried again.
+fn evict(database: &Database, stop: &AtomicBool, done: &mut Done) -> bool {
+    if database.files.is_none() {
+        return false;
+    }
+    let checkpoints = database.lock().checkpoints;
+    let forget = done.traces.replace(checkpoints) != Some(checkpoints);
+    let mut more = false;
+    for db in 0..LOGICAL {
+        let segments = database.lock().keyspaces[db].segments();
+        // The first visit clears the mark of recent use, the second drops.
+        for _ in 0..(2 * segments).div_ceil(EVICT_AT_ONCE) {
+            let mut state = database.lock();
+            let over = state.memory() > database.options.memory_limit;
+            let keyspace = &mut state.keyspaces[db];
+            let gone = if over {
+                keyspace.evict(EVICT_AT_ONCE);
+                true
+            } else {
+                forget && keyspace.forget_gone(EVICT_AT_ONCE)
+            };
+            unlock(state);
+            more |= over;
+            if !gone || stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+    more
+}
+
+/// Whether the checkpoint thread has more to do at once.
+enum Progress {
+    Done,
+    More,
+}
+
+/// A checkpoint and what follows from it.
+fn save(database: &Database, files: &Files) -> Result<Progress, StoreError> {
+    if let Some(done) = checkpoint::run(database, files)?
+        && let Err(error) = files.log.trim(done.position)
+    {
+        tracing::error!(%error, "the log could not be trimmed; the next checkpoint tries again");
+    }
+    let more = checkpoint::collect_garbage(&files.records)?;
+    Ok(if more { Progress::More } else { Progress::Done })
+}
+
+/// Lets those who wait for the lock have it before this thread's next slice.
+fn unlock(state: MutexGuard<'_, State>) {
+    MutexGuard::unlock_fair(state);
+}

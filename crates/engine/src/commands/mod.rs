@@ -1,0 +1,97 @@
+//! The commands: one file per group, one small function per command.
+//!
+//! A command runs to completion on structures in memory. It returns its reply
+//! or an error in Redis' words, and tells its effects to the [`Context`] when
+//! it changed anything.
+
+mod arguments;
+mod context;
+mod errors;
+mod float;
+mod generic;
+mod hash;
+mod scan;
+mod server;
+mod string;
+
+use std::sync::LazyLock;
+
+use tuckbox_resp::{
+    Command, ErrorReply, Reply,
+    table::{COMMAND_COUNT, CommandSpec},
+};
+
+use crate::{database::Call, random::Random};
+
+pub(crate) use arguments::{integer, is};
+pub(crate) use context::{Cold, ColdKey, Context, Walk};
+pub(crate) use errors::*;
+
+/// Runs one command on a database.
+pub(crate) type Handler = fn(&mut Context<'_>, &Command) -> Result<Reply, ErrorReply>;
+
+/// The handler of every command that works on data, by the spec's index.
+static HANDLERS: LazyLock<[Option<Handler>; COMMAND_COUNT]> = LazyLock::new(|| {
+    let mut handlers = [None; COMMAND_COUNT];
+    let groups = [string::COMMANDS, hash::COMMANDS, generic::COMMANDS, server::COMMANDS];
+    for (name, handler) in groups.into_iter().flatten() {
+        if let Some(spec) = tuckbox_resp::table::lookup(name.as_bytes()) {
+            handlers[spec.index()] = Some(*handler);
+        }
+    }
+    handlers
+});
+
+/// The handler of the command that `spec` describes; `None` when the engine
+/// does not have it.
+pub(crate) fn handler(spec: &CommandSpec) -> Option<Handler> {
+    HANDLERS[spec.index()]
+}
+
+/// The places that a command walks besides the keys it names; `None` for the
+/// most, that walk none.
+pub(crate) fn walk(call: &Call, random: &mut Random) -> Option<Walk> {
+    match call.spec.name {
+        "scan" | "keys" | "randomkey" => generic::walk(call, random),
+        _ => None,
+    }
+}
+
+/// Whether the reply tells of keys that the command does not name.
+pub(crate) fn sees_all_keys(call: &Call) -> bool {
+    matches!(
+        call.spec.name,
+        "dbsize" | "flushall" | "flushdb" | "keys" | "randomkey" | "scan" | "swapdb" | "waitaof"
+    )
+}
+
+/// The two logical databases that a command swaps.
+pub(crate) fn swap(call: &Call) -> Option<(usize, usize)> {
+    match call.spec.name {
+        "swapdb" => server::swapped(&call.command),
+        _ => None,
+    }
+}
+
+/// Keys that a command names in another logical database than its own.
+pub(crate) fn keys_elsewhere(call: &Call) -> Option<(usize, &[u8])> {
+    match call.spec.name {
+        "copy" | "move" => generic::key_elsewhere(call),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_handler_has_its_place_in_the_table() {
+        for (name, _) in
+            [string::COMMANDS, hash::COMMANDS, generic::COMMANDS, server::COMMANDS].concat()
+        {
+            let spec = tuckbox_resp::table::lookup(name.as_bytes());
+            assert!(spec.is_some_and(|spec| handler(spec).is_some()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! [`Connection`]: what the engine remembers of one client.
+
+use std::sync::Arc;
+
+use tuckbox_resp::{
+    Command, ErrorReply, Reply,
+    table::{self, CommandSpec, Group},
+};
+
+use crate::{
+    client::Client,
+    commands,
+    database::{Call, LOGICAL},
+    engine::{Inner, Position},
+    transaction::{self, Queue, Queued, Watches},
+};
+
+/// What running a command gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Executed {
+    /// The reply. It may be shown once the log is durable up to `position`.
+    pub reply: Reply,
+    /// What has to be durable first; see [`Engine::durable`](crate::Engine::durable).
+    pub position: Position,
+}
+
+impl Executed {
+    fn now(reply: Reply) -> Self {
+        Self { reply, position: Position::NONE }
+    }
+}
+
+/// One client's view of an engine: the logical database it selected, its
+/// transaction and watches, its name and protocol.
+///
+/// Dropping it discards an open transaction and all watches.
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) engine: Arc<Inner>,
+    pub(crate) client: Client,
+    pub(crate) queue: Option<Queue>,
+    pub(crate) watches: Watches,
+}
+
+impl Connection {
+    pub(crate) fn new(engine: Arc<Inner>, id: u64) -> Self {
+        Self { engine, client: Client::new(id), queue: None, watches: Watches::default() }
+    }
+
+    /// Whether the client speaks RESP3, as it said by `HELLO 3`.
+    #[must_use]
+    pub fn is_resp3(&self) -> bool {
+        self.client.resp3
+    }
+
+    /// Runs a command now. Errors are replies.
+    ///
+    /// Does no waiting: the reply may be shown once
+    /// [`Engine::durable`](crate::Engine::durable) resolves for the position.
+    /// A key that is not in memory is read from disk here.
+    pub fn execute(&mut self, command: &Command) -> Executed {
+        match self.prepare(command) {
+            Ok(Prepared::Data(call)) => {
+                if let Some(queue) = &mut self.queue {
+                    return Executed::now(queue.push(Queued::Data(call)));
+                }
+                let (reply, position) = self.engine.database.execute(&call, self.client.resp3);
+                Executed { reply, position: Position(position) }
+            }
+            Ok(Prepared::Local(spec)) => self.execute_local(spec, command),
+            Err(error) => Executed::now(self.refuse(command, error)),
+        }
+    }
+
+    /// Answers a command that is not well-formed, which dooms an open
+    /// transaction; an `EXEC` ends it.
+    fn refuse(&mut self, command: &Command, error: ErrorReply) -> Reply {
+        if commands::is(command.name(), "EXEC") {
+            self.discard();
+            let text = error.text();
+            let why = text.strip_prefix("ERR ").unwrap_or(text);
+            return Reply::error(transaction::aborted(why));
+        }
+        if let Some(queue) = &mut self.queue {
+            queue.fail();
+        }
+        Reply::Error(error)
+    }
+
+    /// Finds what a command is, and refuses what is not one.
+    fn prepare(&self, command: &Command) -> Result<Prepared, ErrorReply> {
+        let found = table::lookup(command.name());
+        let Some(spec) = found.filter(|spec| is_here(spec)) else {
+            return Err(unknown_command(command));
+        };
+        let Some(exact) = spec.resolve(command) else {
+            return Err(unknown_subcommand(spec, command));
+        };
+        if !exact.arity_ok(command.len()) {
+            let name = exact.name;
+            return Err(format!("ERR wrong number of arguments for '{name}' command").into());
+        }
+        Ok(match commands::handler(spec) {
+            Some(handler) => Prepared::Data(Call {
+                spec: exact,
+                handler,
+                command: command.clone(),
+                db: self.client.db,
+            }),
+            None => Prepared::Local(spec),
+        })
+    }
+
+    fn execute_local(&mut self, spec: &'static CommandSpec, command: &Command) -> Executed {
+        if let Some(executed) = self.transact(spec, command) {
+            return executed;
+        }
+        if let Some(queue) = &mut self.queue {
+            return Executed::now(queue.push(Queued::Local(spec, command.clone())));
+        }
+        Executed::now(self.local(spec, command))
+    }
+
+    /// Runs a command that needs no data.
+    pub(crate) fn local(&mut self, spec: &'static CommandSpec, command: &Command) -> Reply {
+        let result = match spec.name {
+            "select" => self.select(command),
+            "reset" => {
+                self.discard();
+                self.client = Client::new(self.client.id);
+                Ok(Reply::Simple("RESET".into()))
+            }
+            _ => self.client.run(spec.name, command),
+        };
+        result.unwrap_or_else(Reply::Error)
+    }
+
+    fn select(&mut self, command: &Command) -> Result<Reply, ErrorReply> {
+        let index = commands::integer(&command[1])?;
+        if i32::try_from(index).is_err() {
+            return Err(NO_INDEX.into());
+        }
+        match usize::try_from(index) {
+            Ok(db) if db < LOGICAL => {
+                self.client.db = db;
+                Ok(Reply::OK)
+            }
+            _ => Err("ERR DB index is out of range".into()),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}
+
+/// What a well-formed command is.
+enum Prepared {
+    /// A command on data.
+    Data(Call),
+    /// A command on the connection itself.
+    Local(&'static CommandSpec),
+}
+
+/// Whether this engine has the command at all.
+fn is_here(spec: &CommandSpec) -> bool {
+    commands::handler(spec).is_some()
+        || matches!(spec.group, Group::Connection | Group::Transactions)
+}
+
+/// How much of an unknown command its error repeats, as in Redis.
+const REPEATED: usize = 128;
+
+const NO_INDEX: &str = "ERR value is out of range, value must between -2147483648 and 2147483647";
+
+fn unknown_command(command: &Command) -> ErrorReply {
+    let mut args = Vec::new();
+    for arg in command.iter_from(1) {
+        let Some(room) = REPEATED.checked_sub(args.len()).filter(|&room| room > 0) else { break };
+        args.push(b'\'');
+        args.extend_from_slice(repeated(arg, room));
+        args.extend_from_slice(b"' ");
+    }
+    let name = String::from_utf8_lossy(repeated(command.name(), REPEATED));
+    let args = String::from_utf8_lossy(&args);
+    format!("ERR unknown command '{name}', with args beginning with: {args}").into()
+}
+
+fn unknown_subcommand(spec: &CommandSpec, command: &Command) -> ErrorReply {
+    let name = repeated(command.get(1).unwrap_or_default(), REPEATED);
+    let name = String::from_utf8_lossy(name);
+    let container = spec.name.to_ascii_uppercase();
+    format!("ERR unknown subcommand '{name}'. Try {container} HELP.").into()
+}
+
+/// What an error repeats of an argument: no more than `room` bytes, and
+/// nothing from a zero byte on, where C's text ends.
+pub(crate) fn repeated(arg: &[u8], room: usize) -> &[u8] {
+    let arg = arg.get(..room).unwrap_or(arg);
+    memchr::memchr(0, arg).map_or(arg, |end| &arg[..end])
+}

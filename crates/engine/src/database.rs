@@ -1,0 +1,476 @@
+//! [`Database`]: the state behind one lock, and how commands run on it.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+use tuckbox_resp::{Command, ErrorReply, Reply, table::CommandSpec};
+
+use crate::{
+    background::Bells,
+    commands::{self, Cold, Context, Handler, Walk},
+    effects::Effects,
+    error::store_reply,
+    files::{Files, Records},
+    log::{self, Position},
+    memory::{Keyspace, KeyspaceId, Residency},
+    options::Options,
+    random::Random,
+    store::StoreError,
+};
+
+/// How many logical databases `SELECT` chooses from.
+pub(crate) const LOGICAL: usize = 16;
+
+/// Segments looked at per command while memory is over its limit.
+const EVICT_STEP: usize = 4;
+
+/// A command with what is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// What the table says of the command, or of its subcommand.
+    pub(crate) spec: &'static CommandSpec,
+    /// What runs it.
+    pub(crate) handler: Handler,
+    /// The command.
+    pub(crate) command: Command,
+    /// The logical database it runs on.
+    pub(crate) db: usize,
+}
+
+/// The state of one database: 16 logical ones behind one lock.
+#[derive(Debug)]
+pub(crate) struct Database {
+    id: u32,
+    pub(crate) options: Options,
+    /// Wakes the background.
+    pub(crate) bells: Arc<Bells>,
+    /// The log and the store; `None`: nothing is kept.
+    pub(crate) files: Option<Arc<Files>>,
+    state: Mutex<State>,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// By logical database.
+    pub(crate) keyspaces: Vec<Keyspace>,
+    /// Identities of keyspaces, and those that were flushed.
+    pub(crate) flushes: Flushes,
+    /// Counts committed checkpoints: what was read from the store before the
+    /// count changed is not to be trusted after.
+    pub(crate) checkpoints: u64,
+    random: Random,
+    pub(crate) effects: Effects,
+    versions: Versions,
+    commands: u64,
+}
+
+/// Keys that the store has to be asked for, each with its logical database.
+type Missing = SmallVec<[(usize, Box<[u8]>); 2]>;
+
+/// Which keyspaces were replaced by empty ones.
+#[derive(Debug, Default)]
+pub(crate) struct Flushes {
+    /// The identity of the next keyspace to be made.
+    pub(crate) next_id: u32,
+    /// Keyspaces whose records the store still has.
+    pub(crate) flushed: Vec<KeyspaceId>,
+    /// Keyspaces to be dropped outside the lock.
+    pub(crate) trash: Vec<Keyspace>,
+    /// Counts replacements and swaps: a checkpoint that sees it change has
+    /// lost its snapshot.
+    pub(crate) count: u64,
+    /// A keyspace was replaced or moved since the last checkpoint began.
+    pub(crate) changed: bool,
+}
+
+/// Which frame of the log made which version of the database.
+///
+/// Versions count the frames of this database, so the ones that are not known
+/// to be durable yet are a gapless queue.
+#[derive(Debug, Default)]
+struct Versions {
+    latest: u64,
+    pending: VecDeque<Position>,
+}
+
+impl Versions {
+    /// Drops what is durable.
+    fn forget(&mut self, synced: Position) {
+        while self.pending.front().is_some_and(|&position| position <= synced) {
+            self.pending.pop_front();
+        }
+    }
+
+    /// The log position that has to be durable before `version` may be shown.
+    fn position(&mut self, version: u64, synced: Position) -> Position {
+        self.forget(synced);
+        let after = self.latest - self.pending.len() as u64;
+        match version.checked_sub(after + 1) {
+            Some(index) => self.pending.get(index as usize).copied().unwrap_or_default(),
+            None => 0,
+        }
+    }
+}
+
+impl Database {
+    pub(crate) fn new(
+        id: u32,
+        options: Options,
+        keyspaces: Vec<Keyspace>,
+        next_id: u32,
+        seed: u64,
+    ) -> Self {
+        Self {
+            id,
+            options,
+            bells: Arc::default(),
+            files: None,
+            state: Mutex::new(State {
+                keyspaces,
+                flushes: Flushes { next_id, ..Flushes::default() },
+                checkpoints: 0,
+                random: Random::new(seed),
+                effects: Effects::new(false),
+                versions: Versions::default(),
+                commands: 0,
+            }),
+        }
+    }
+
+    /// Has everything from now on logged, and what is not in memory read.
+    pub(crate) fn attach(&mut self, files: Arc<Files>) {
+        self.files = Some(files);
+        self.state.get_mut().effects = Effects::new(true);
+    }
+
+    /// The database's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Runs one command; the reply may be released once the log is durable up
+    /// to the position.
+    pub(crate) fn execute(&self, call: &Call, resp3: bool) -> (Reply, Position) {
+        let result = self.run(std::slice::from_ref(call), resp3, |running| running.call(call));
+        result.unwrap_or_else(|error| (Reply::Error(error), 0))
+    }
+
+    /// Brings the keys of `calls` into memory, then runs `body` under the lock
+    /// as one frame of the log.
+    ///
+    /// # Errors
+    /// When writes are refused and one of the calls is a write, or when the
+    /// store cannot be read. Nothing has been run then.
+    pub(crate) fn run<R>(
+        &self,
+        calls: &[Call],
+        resp3: bool,
+        body: impl FnOnce(&mut Running<'_>) -> R,
+    ) -> Result<(R, Position), ErrorReply> {
+        self.run_watched(calls, &[], resp3, body)
+    }
+
+    /// As [`Database::run`], with the keys of `watched` in memory too; those
+    /// that have expired are removed before `body` runs.
+    ///
+    /// # Errors
+    /// As [`Database::run`].
+    pub(crate) fn run_watched<R>(
+        &self,
+        calls: &[Call],
+        watched: &[(usize, &[u8])],
+        resp3: bool,
+        body: impl FnOnce(&mut Running<'_>) -> R,
+    ) -> Result<(R, Position), ErrorReply> {
+        self.admit_writes(calls)?;
+        let (mut state, cold) = match &self.files {
+            Some(files) => self.lock_with_keys(files, calls, watched)?,
+            None => (self.lock(), None),
+        };
+        // Under the lock, so that the log's times never go backwards.
+        let now = self.options.clock.now_ms();
+        for (db, key) in watched {
+            state.keyspaces[*db].get(key, now);
+        }
+        state.effects.begin(self.id, now);
+        let mut running =
+            Running { state: &mut state, now, resp3, cold: cold.as_ref(), observed: 0 };
+        let result = body(&mut running);
+        let observed = running.observed;
+        let position = self.append(&mut state, observed);
+        state.commands += 1;
+        if state.commands % 64 == 0 || cold.is_some() {
+            self.keep_to_the_limits(&mut state);
+        }
+        Ok((result, position))
+    }
+
+    /// Replays one effect from the log, at the time it was made.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) fn replay(
+        &self,
+        records: &Records,
+        call: &Call,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        for (db, key) in state.missing(std::slice::from_ref(call), &[]) {
+            let keyspace = &mut state.keyspaces[db];
+            if let Some(found) = records.read(keyspace.id(), keyspace.hash(&key), &key)? {
+                keyspace.admit(&key, found.value, found.expire_at);
+            }
+        }
+        state.effects.begin(self.id, now);
+        let mut running = Running { state: &mut state, now, resp3: false, cold: None, observed: 0 };
+        let reply = running.call(call);
+        debug_assert!(!matches!(reply, Reply::Error(_)), "{:?} replayed: {reply:?}", call.command);
+        Ok(())
+    }
+
+    /// Refuses writes that could not be kept.
+    fn admit_writes(&self, calls: &[Call]) -> Result<(), ErrorReply> {
+        if !calls.iter().any(|call| call.spec.flags.contains(tuckbox_resp::table::Flags::WRITE)) {
+            return Ok(());
+        }
+        let Some(files) = &self.files else {
+            let growing =
+                |call: &Call| call.spec.flags.contains(tuckbox_resp::table::Flags::DENYOOM);
+            if calls.iter().any(growing) && self.lock().memory() > self.options.memory_limit {
+                return Err(commands::OUT_OF_MEMORY.into());
+            }
+            return Ok(());
+        };
+        match files.log.state() {
+            log::State::Open if !files.log.pending_full() => Ok(()),
+            log::State::Open => Err(commands::LOG_BEHIND.into()),
+            log::State::Full => Err(commands::DISK_FULL.into()),
+            log::State::Poisoned => Err(commands::LOG_FAILED.into()),
+            log::State::Closed => Err(commands::CLOSED.into()),
+        }
+    }
+
+    /// The lock, with every key that `calls` name in memory if it exists.
+    fn lock_with_keys(
+        &self,
+        files: &Files,
+        calls: &[Call],
+        watched: &[(usize, &[u8])],
+    ) -> Result<(MutexGuard<'_, State>, Option<Cold>), ErrorReply> {
+        // What the store was asked for, as of a stamp: keys it does not have, and
+        // a walk.
+        let mut absent = Missing::new();
+        let mut cold = None;
+        let mut state = self.lock();
+        let mut stamp = state.stamp();
+        loop {
+            let mut missing = state.missing(calls, watched);
+            missing.retain(|key| !absent.contains(key));
+            let walk = if cold.is_none() { state.walk(calls) } else { None };
+            if missing.is_empty() && walk.is_none() {
+                return Ok((state, cold));
+            }
+            let keyspaces: SmallVec<[_; 4]> = missing
+                .iter()
+                .map(|(db, key)| (state.keyspaces[*db].id(), state.keyspaces[*db].hash(key)))
+                .collect();
+            let walked = walk.as_ref().map(|(db, _)| state.keyspaces[*db].id());
+            drop(state);
+
+            let mut found: SmallVec<[_; 4]> = SmallVec::new();
+            for ((id, hash), (_, key)) in keyspaces.into_iter().zip(&missing) {
+                found.push(files.records.read(id, hash, key).map_err(|error| store_reply(&error))?);
+            }
+            if let (Some((_, walk)), Some(id)) = (walk, walked) {
+                let read = files.records.walk(id, &walk);
+                cold = Some(read.map_err(|error| store_reply(&error))?);
+            }
+
+            state = self.lock();
+            if state.stamp() != stamp {
+                // What was read may be older than what memory has dropped since,
+                // or of a keyspace that is elsewhere now.
+                stamp = state.stamp();
+                absent.clear();
+                cold = None;
+                continue;
+            }
+            for ((db, key), found) in missing.into_iter().zip(found) {
+                match found {
+                    Some(found) => state.keyspaces[db].admit(&key, found.value, found.expire_at),
+                    None => absent.push((db, key)),
+                }
+            }
+            // Once more: other keys may have been dropped from memory meanwhile.
+        }
+    }
+
+    /// Puts the frame into the log; returns the position that has to be
+    /// durable before the reply goes out: that of the frame, or that of the
+    /// latest change the command has seen.
+    fn append(&self, state: &mut State, observed: u64) -> Position {
+        let changed = state.effects.count() > 0;
+        if changed {
+            self.bells.changed();
+        }
+        let Some(files) = &self.files else { return 0 };
+        if changed {
+            let position = files.log.append(state.effects.frame());
+            state.versions.forget(files.log.synced());
+            state.versions.latest += 1;
+            state.versions.pending.push_back(position);
+            return position;
+        }
+        if observed == 0 {
+            return 0;
+        }
+        state.versions.position(observed, files.log.synced())
+    }
+
+    /// Has a checkpoint made when the log has grown, and drops clean keys while
+    /// memory is over its limit; the background goes on where a few segments
+    /// are not enough.
+    fn keep_to_the_limits(&self, state: &mut State) {
+        let Some(files) = &self.files else { return };
+        if files.log.bytes_since_trim() > self.options.checkpoint_log_bytes {
+            self.bells.save.ring();
+        }
+        if state.memory() > self.options.memory_limit {
+            self.bells.tidy.ring();
+            self.bells.save.ring();
+            for keyspace in &mut state.keyspaces {
+                if keyspace.memory() > 0 {
+                    keyspace.evict(EVICT_STEP);
+                }
+            }
+        }
+    }
+}
+
+impl Flushes {
+    /// Notes that keyspaces are not where they were.
+    pub(crate) fn moved(&mut self) {
+        self.count += 1;
+        self.changed = true;
+    }
+}
+
+impl State {
+    /// Bytes in memory, roughly.
+    pub(crate) fn memory(&self) -> usize {
+        self.keyspaces.iter().map(Keyspace::memory).sum()
+    }
+
+    /// What was read from the store outside the lock can be used as long as
+    /// this is the same.
+    fn stamp(&self) -> (u64, u64) {
+        (self.checkpoints, self.flushes.count)
+    }
+
+    /// The keys that `calls` name and that the store has to be asked for.
+    fn missing(&self, calls: &[Call], watched: &[(usize, &[u8])]) -> Missing {
+        let mut missing = Missing::new();
+        let mut ask = |db: usize, key: &[u8]| {
+            if self.keyspaces.get(db).is_some_and(|keyspace| keyspace.is_missing(key)) {
+                missing.push((db, key.into()));
+            }
+        };
+        watched.iter().for_each(|(db, key)| ask(*db, key));
+        for (call, places) in in_places(calls) {
+            call.keys().for_each(|(db, key)| ask(places.of(db), key));
+        }
+        missing
+    }
+
+    /// The places that one of `calls` walks, if some keys there are only in
+    /// the store.
+    fn walk(&mut self, calls: &[Call]) -> Option<(usize, Walk)> {
+        in_places(calls).find_map(|(call, places)| {
+            let db = places.of(call.db);
+            let partial = self.keyspaces[db].residency() == Residency::Partial;
+            let walk = partial.then(|| commands::walk(call, &mut self.random))??;
+            Some((db, walk))
+        })
+    }
+}
+
+/// Where the keyspaces of the logical databases are while a transaction that
+/// swaps them is looked at before it runs.
+#[derive(Clone, Copy)]
+struct Places([u8; LOGICAL]);
+
+impl Places {
+    /// The logical database whose keyspace is at `db` by then.
+    fn of(self, db: usize) -> usize {
+        self.0.get(db).map_or(db, |&place| usize::from(place))
+    }
+}
+
+/// Each call, with the places of the keyspaces when it will run.
+fn in_places(calls: &[Call]) -> impl Iterator<Item = (&Call, Places)> {
+    let mut places = Places(std::array::from_fn(|db| db as u8));
+    calls.iter().map(move |call| {
+        let before = places;
+        if let Some((one, two)) = commands::swap(call) {
+            places.0.swap(one, two);
+        }
+        (call, before)
+    })
+}
+
+impl Call {
+    /// The keys that have to be in memory, each with its logical database.
+    fn keys(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let indexes = self.spec.keys(&self.command).ok().into_iter().flatten();
+        let named = indexes.filter_map(|index| Some((self.db, self.command.get(index)?)));
+        named.chain(commands::keys_elsewhere(self))
+    }
+}
+
+/// Commands running under the lock, as one frame.
+pub(crate) struct Running<'a> {
+    pub(crate) state: &'a mut State,
+    /// The time of all of them, in Unix milliseconds.
+    pub(crate) now: u64,
+    resp3: bool,
+    cold: Option<&'a Cold>,
+    observed: u64,
+}
+
+impl Running<'_> {
+    /// Runs one command.
+    pub(crate) fn call(&mut self, call: &Call) -> Reply {
+        let state = &mut *self.state;
+        let version = state.versions.latest + 1;
+        state.keyspaces[call.db].begin(version);
+        let mut context = Context {
+            keyspaces: &mut state.keyspaces,
+            flushes: &mut state.flushes,
+            db: call.db,
+            version,
+            other: None,
+            now: self.now,
+            random: &mut state.random,
+            resp3: self.resp3,
+            cold: self.cold,
+            effects: &mut state.effects,
+        };
+        let result = (call.handler)(&mut context, &call.command);
+        let other = context.other.unwrap_or(call.db);
+        for db in [call.db, other] {
+            self.observed = self.observed.max(state.keyspaces[db].observed());
+        }
+        if commands::sees_all_keys(call) {
+            let latest = state.keyspaces.iter().map(Keyspace::latest).max();
+            self.observed = self.observed.max(latest.unwrap_or(0));
+        }
+        result.unwrap_or_else(Reply::Error)
+    }
+}

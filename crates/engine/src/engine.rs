@@ -1,0 +1,277 @@
+//! [`Engine`]: a database that lives in this process.
+
+use std::{
+    fmt,
+    future::Future,
+    path::Path,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use parking_lot::Mutex;
+
+use crate::{
+    Connection, LogError, OpenError, Options,
+    background::Background,
+    checkpoint,
+    database::{Database, LOGICAL},
+    directory::DirectoryLock,
+    log,
+    memory::{Keyspace, KeyspaceId},
+    random::Random,
+    recovery,
+};
+
+/// A place in the log of an engine; see [`Engine::durable`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub(crate) u64);
+
+impl Position {
+    /// Before everything: nothing has to be durable.
+    pub const NONE: Self = Self(0);
+}
+
+/// A database that lives in this process; cheap to clone.
+///
+/// ```
+/// use tuckbox_engine::{Engine, Options};
+/// use tuckbox_resp::{Reply, cmd};
+///
+/// let engine = Engine::in_memory(Options::default())?;
+/// let mut connection = engine.connection();
+/// connection.execute(&cmd!("SET", "greeting", "hello"));
+/// let reply = connection.execute(&cmd!("GET", "greeting")).reply;
+/// assert_eq!(reply, Reply::bulk(b"hello"));
+/// # Ok::<(), tuckbox_engine::OpenError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+/// What the handles share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) database: Database,
+    background: OnceLock<Background>,
+    lock: Mutex<Option<DirectoryLock>>,
+    next_client: AtomicU64,
+}
+
+impl Engine {
+    /// Opens the data directory `dir`, or makes one.
+    ///
+    /// Takes as long as replaying the log since the last checkpoint (see
+    /// [`Options::checkpoint_log_bytes`]), whatever the size of the database.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong and what to do. Nothing was changed
+    /// then.
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let dir = dir.as_ref();
+        let seed = seed(&options)?;
+        let lock = DirectoryLock::take(dir)?;
+        let database = recovery::open(dir, options, seed)?;
+        Self::start(database, Some(lock))
+    }
+
+    /// An engine that keeps nothing: its data ends with it.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness or no thread.
+    pub fn in_memory(options: Options) -> Result<Self, OpenError> {
+        let seed = seed(&options)?;
+        let mut random = Random::new(seed);
+        let keyspace = |id| Keyspace::new(KeyspaceId(id), random.seed());
+        let keyspaces = (0..LOGICAL as u32).map(keyspace).collect();
+        Self::start(Database::new(0, options, keyspaces, LOGICAL as u32, seed), None)
+    }
+
+    fn start(database: Database, lock: Option<DirectoryLock>) -> Result<Self, OpenError> {
+        let inner = Arc::new(Inner {
+            database,
+            background: OnceLock::new(),
+            lock: Mutex::new(lock),
+            next_client: AtomicU64::new(1),
+        });
+        let background = Background::start(&inner).map_err(OpenError::Thread)?;
+        inner.background.get_or_init(|| background);
+        Ok(Self { inner })
+    }
+
+    /// A new connection, on logical database 0.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        let id = self.inner.next_client.fetch_add(1, Ordering::Relaxed);
+        Connection::new(Arc::clone(&self.inner), id)
+    }
+
+    /// Resolves when everything up to `position` is durable, as
+    /// [`Options::durability`] means it: then the reply of that position may be
+    /// shown. One sync of the disk serves all who wait at that time.
+    ///
+    /// Works on any async runtime. Dropping the future cancels nothing but the
+    /// waiting.
+    ///
+    /// # Errors
+    /// [`LogError`]: what the reply says is not known to be on disk, and must
+    /// not be shown. A write may still be found done later.
+    pub fn durable(&self, position: Position) -> Durable {
+        let waiting = self.inner.database.files.as_ref().filter(|_| position != Position::NONE);
+        Durable(waiting.map(|files| files.log.durable(position.0)))
+    }
+
+    /// [`Engine::durable`], blocking this thread.
+    ///
+    /// # Errors
+    /// As [`Engine::durable`].
+    pub fn wait_durable(&self, position: Position) -> Result<(), LogError> {
+        match &self.inner.database.files {
+            Some(files) if position != Position::NONE => files.log.wait(position.0),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the engine holds and did. Looks at counters only.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let state = self.inner.database.lock();
+        let mut stats = Stats { memory: state.memory(), ..Stats::default() };
+        for keyspace in &state.keyspaces {
+            stats.keys += keyspace.len();
+            stats.expired += keyspace.expired();
+            stats.evicted += keyspace.evicted();
+        }
+        stats
+    }
+
+    /// Resolves when the log has room for another write, which is almost
+    /// always at once: a server that executes only then holds its writers back
+    /// instead of having their writes refused.
+    pub fn room(&self) -> Room {
+        let files = self.inner.database.files.as_ref();
+        let full = files.filter(|files| files.log.pending_full());
+        Room(full.map(|files| files.log.room()))
+    }
+
+    /// Brings the store up to the state of now and trims the log, as the
+    /// background does by itself from time to time. Blocks.
+    ///
+    /// # Errors
+    /// When the store refuses; nothing is lost then, the log has it.
+    pub fn checkpoint(&self) -> Result<(), OpenError> {
+        self.inner.checkpoint()
+    }
+
+    /// Ends the engine: everything is made durable and checkpointed, and the
+    /// directory is released. Blocks. Further writes through any handle get an
+    /// error.
+    ///
+    /// # Errors
+    /// When not everything that was executed is durable.
+    pub fn close(&self) -> Result<(), OpenError> {
+        self.inner.close()
+    }
+}
+
+impl Inner {
+    fn checkpoint(&self) -> Result<(), OpenError> {
+        let Some(files) = &self.database.files else { return Ok(()) };
+        if let Some(done) = checkpoint::run(&self.database, files)? {
+            files.log.trim(done.position)?;
+        }
+        Ok(())
+    }
+
+    fn close(&self) -> Result<(), OpenError> {
+        if let Some(background) = self.background.get() {
+            background.stop();
+        }
+        let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        let saved = self.checkpoint();
+        if let Some(files) = &self.database.files {
+            let logged = files.log.close();
+            files.records.close();
+            logged?;
+        }
+        drop(lock);
+        saved
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "the engine could not be closed in order");
+        }
+    }
+}
+
+/// What an engine holds and did; see [`Engine::stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Keys in all logical databases, in memory or not.
+    pub keys: u64,
+    /// Bytes of keys and values in memory, roughly; what
+    /// [`Options::memory_limit`] limits.
+    pub memory: usize,
+    /// Keys removed because their time had come, since the engine was opened.
+    pub expired: u64,
+    /// Clean keys dropped from memory, since the engine was opened.
+    pub evicted: u64,
+}
+
+/// Resolves when there is room for a write; see [`Engine::room`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Room(Option<log::Room>);
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room").field("waits", &self.0.is_some()).finish()
+    }
+}
+
+impl Future for Room {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            // A log that takes no writes at all lets the write find out why.
+            Some(waiting) => Pin::new(waiting).poll(context).map(|_| ()),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+/// Resolves when a position is durable; see [`Engine::durable`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Durable(Option<log::Durable>);
+
+impl fmt::Debug for Durable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Durable").field("waits", &self.0.is_some()).finish()
+    }
+}
+
+impl Future for Durable {
+    type Output = Result<(), LogError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Some(waiting) => Pin::new(waiting).poll(context),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+fn seed(options: &Options) -> Result<u64, OpenError> {
+    match options.random_seed {
+        Some(seed) => Ok(seed),
+        None => getrandom::u64().map_err(|error| OpenError::Random(error.to_string())),
+    }
+}

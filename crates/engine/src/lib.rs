@@ -1,0 +1,103 @@
+//! Redis semantics on a durable store, embedded in your process.
+//!
+//! ```
+//! use tuckbox_engine::{Engine, Options};
+//! use tuckbox_resp::{Reply, cmd};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path();
+//! let engine = Engine::open(dir, Options::default())?;
+//! let mut connection = engine.connection();
+//!
+//! let executed = connection.execute(&cmd!("HINCRBY", "session:1", "views", 1));
+//! // The reply may be shown once the change is on disk. Async: `durable`.
+//! engine.wait_durable(executed.position)?;
+//! assert_eq!(executed.reply, Reply::Integer(1));
+//!
+//! engine.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it is
+//!
+//! The string, hash, key, connection and transaction commands of Redis 7.2,
+//! with Redis' replies and errors, on 16 logical databases. A
+//! [`Connection`] is what a client of Redis would be: it selects a database,
+//! opens transactions, watches keys. Commands run one at a time, on structures
+//! in memory.
+//!
+//! # Durability
+//!
+//! [`Connection::execute`] answers at once, with a [`Position`];
+//! [`Engine::durable`] resolves when that position is on disk. Until then the
+//! reply must not be shown. Commands go on running during a sync, and one sync
+//! serves all who wait for it.
+//!
+//! | [`Durability`] | an acknowledged write survives |
+//! |---|---|
+//! | [`Always`](Durability::Always) (default) | the end of the process, and a power cut |
+//! | [`EverySec`](Durability::EverySec) | the end of the process but for its last milliseconds, and a power cut but for its last second |
+//! | [`Engine::in_memory`] | nothing: the data ends with the engine |
+//!
+//! A transaction is kept whole or not at all. A read that sees a change which
+//! is not durable yet has that change's position, so that nobody acts on what a
+//! crash can take back.
+//!
+//! # When the disk fails
+//!
+//! - **Full:** writes get an error that says so, reads go on. As soon as there is
+//!   room, writes go on too. What had been acknowledged is on disk.
+//! - **A write or sync fails:** the engine takes no more writes, says so, and
+//!   never tries that sync again; after a failed sync nobody can know what is on
+//!   the disk. Restart it.
+//! - **A file is damaged:** opening says which and where, and changes nothing. A
+//!   torn end of the log, which a crash can leave, was never acknowledged and is
+//!   cut.
+//! - **A second engine on one directory** is refused, and told who has it.
+//!
+//! # Size
+//!
+//! A database may be larger than memory. [`Options::memory_limit`] says how much
+//! of it is kept; what has not been used lately is dropped and read back from the
+//! store, which takes a few microseconds from the page cache and a disk read
+//! otherwise. All fields of one hash are kept or dropped together.
+//!
+//! Opening reads what was written since the last checkpoint, at most about
+//! [`Options::checkpoint_log_bytes`], however large the database is.
+//!
+//! # Threads
+//!
+//! Three for an engine with a directory (log, checkpoint, expiry), one without.
+//! They sleep while there is nothing to do. `execute` blocks on the database's
+//! lock, which is held for microseconds, and on the disk when a key has to be
+//! read back.
+
+mod background;
+mod bell;
+mod checkpoint;
+mod client;
+mod clock;
+mod commands;
+mod connection;
+mod database;
+mod directory;
+mod effects;
+mod engine;
+mod error;
+mod files;
+mod log;
+mod memory;
+mod options;
+mod random;
+mod recovery;
+mod store;
+#[cfg(test)]
+mod testing;
+mod transaction;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use connection::{Connection, Executed};
+pub use engine::{Durable, Engine, Position, Room, Stats};
+pub use error::OpenError;
+pub use log::{Cut, Inspection, LogError, inspect};
+pub use options::{Durability, Options};

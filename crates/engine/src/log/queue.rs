@@ -1,0 +1,171 @@
+//! Frames on their way to the writer.
+
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Position;
+use super::batch::{HEADER_BYTES, put_frame};
+use super::waiters::Progress;
+
+/// A writer that lingers is woken early by this much.
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// A buffer that grew beyond this is not kept.
+const KEPT_BYTES: usize = 4 * 1024 * 1024;
+
+/// The pending buffer, between those who append and the writer.
+pub(crate) struct Queue {
+    pending: Mutex<Pending>,
+    work: Condvar,
+}
+
+struct Pending {
+    /// Room for the batch's header, then frames.
+    buf: Vec<u8>,
+    /// Position of the next frame.
+    next: Position,
+    frames: u64,
+    /// The writer sleeps and wants to be woken at this length.
+    wake_at: usize,
+    closing: bool,
+    /// The log is poisoned or closed: frames go nowhere.
+    discarding: bool,
+}
+
+/// What the writer is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Todo {
+    Write,
+    Sync,
+    Close,
+}
+
+/// Frames without a header yet.
+pub(crate) struct Taken {
+    /// 56 bytes for the header, then the payload.
+    pub(crate) buf: Vec<u8>,
+    pub(crate) first: Position,
+    pub(crate) frames: u64,
+}
+
+impl Queue {
+    pub(crate) fn new(next: Position) -> Self {
+        let pending = Pending {
+            buf: vec![0; HEADER_BYTES],
+            next,
+            frames: 0,
+            wake_at: usize::MAX,
+            closing: false,
+            discarding: false,
+        };
+        Self { pending: Mutex::new(pending), work: Condvar::new() }
+    }
+
+    /// Takes a frame and gives it its position.
+    pub(crate) fn append(&self, frame: &[u8], progress: &Progress) -> Position {
+        let mut pending = self.pending.lock();
+        let position = pending.next;
+        pending.next += 1;
+        if pending.discarding {
+            return position;
+        }
+        pending.frames += 1;
+        put_frame(&mut pending.buf, frame);
+        let length = pending.buf.len();
+        progress.set_pending(length);
+        let wake = length >= pending.wake_at;
+        if wake {
+            pending.wake_at = usize::MAX;
+        }
+        drop(pending);
+        if wake {
+            self.work.notify_one();
+        }
+        position
+    }
+
+    /// The last position given out.
+    pub(crate) fn last(&self) -> Position {
+        self.pending.lock().next - 1
+    }
+
+    /// Takes what is pending and leaves `empty` in its place.
+    pub(crate) fn take(&self, mut empty: Vec<u8>, progress: &Progress) -> Taken {
+        if empty.capacity() > KEPT_BYTES {
+            empty = Vec::new();
+        }
+        empty.clear();
+        empty.resize(HEADER_BYTES, 0);
+        let mut pending = self.pending.lock();
+        let was_full = progress.pending_full();
+        let frames = std::mem::take(&mut pending.frames);
+        let first = pending.next - frames;
+        let buf = std::mem::replace(&mut pending.buf, empty);
+        progress.set_pending(0);
+        drop(pending);
+        if was_full {
+            progress.announce_room();
+        }
+        Taken { buf, first, frames }
+    }
+
+    /// Blocks the writer until there is something to do: not before `linger` for
+    /// a write, unless much is pending; at `sync_due` for a sync.
+    pub(crate) fn wait(&self, linger: Option<Instant>, sync_due: Option<Instant>) -> Todo {
+        let mut pending = self.pending.lock();
+        loop {
+            // The clock is asked only by a writer that has something to time.
+            let passed = |due: Option<Instant>| due.is_some_and(|due| due <= Instant::now());
+            if passed(sync_due) {
+                return Todo::Sync;
+            }
+            if pending.closing {
+                return Todo::Close;
+            }
+            let linger = linger.filter(|linger| !passed(Some(*linger)));
+            let enough = if linger.is_some() { LINGER_BYTES } else { HEADER_BYTES + 1 };
+            if pending.buf.len() >= enough {
+                return Todo::Write;
+            }
+            let due = if pending.frames > 0 {
+                pending.wake_at = enough;
+                sync_due.into_iter().chain(linger).min()
+            } else {
+                pending.wake_at = HEADER_BYTES + 1;
+                sync_due
+            };
+            match due {
+                Some(due) => _ = self.work.wait_until(&mut pending, due),
+                None => self.work.wait(&mut pending),
+            }
+            pending.wake_at = usize::MAX;
+        }
+    }
+
+    /// Blocks the writer until `until`, or until the log is to be closed: true.
+    pub(crate) fn wait_for_space(&self, until: Instant) -> bool {
+        let mut pending = self.pending.lock();
+        while !pending.closing {
+            if self.work.wait_until(&mut pending, until).timed_out() {
+                break;
+            }
+        }
+        pending.closing
+    }
+
+    /// Asks the writer to finish.
+    pub(crate) fn close(&self) {
+        self.pending.lock().closing = true;
+        self.work.notify_one();
+    }
+
+    /// Frees what is pending; frames that still come go nowhere.
+    pub(crate) fn discard(&self, progress: &Progress) {
+        let mut pending = self.pending.lock();
+        pending.discarding = true;
+        pending.buf = Vec::new();
+        pending.frames = 0;
+        progress.set_pending(0);
+    }
+}

@@ -1,0 +1,387 @@
+//! [`Keyspace`]: the keys of one logical database.
+
+mod books;
+mod slot;
+mod visits;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use siphasher::sip128::SipHasher13;
+
+use self::books::Books;
+pub(crate) use self::{
+    books::{Image, Residency},
+    slot::Slot,
+};
+use super::{
+    Kind, Value,
+    segment::{Entry, SPLIT_AT, Segment},
+};
+
+/// The hash of a key under its keyspace's seed: SipHash-1-3, which a client
+/// who does not know the seed cannot make collide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KeyHash(pub(crate) u128);
+
+impl KeyHash {
+    /// The upper half: the key's place in the order of segments and of `SCAN`.
+    pub(crate) fn place(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+}
+
+/// A keyspace's identity: the name of its records in the store. An emptied
+/// keyspace gets a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KeyspaceId(pub(crate) u32);
+
+#[derive(Clone, Debug)]
+struct KeyHasher(SipHasher13);
+
+impl KeyHasher {
+    fn hash(&self, key: &[u8]) -> KeyHash {
+        let hash = self.0.hash(key);
+        KeyHash((u128::from(hash.h1) << 64) | u128::from(hash.h2))
+    }
+
+    fn place(&self, key: &[u8]) -> u64 {
+        self.0.hash(key).h1
+    }
+}
+
+/// The keys of one logical database, or those of them that are in memory.
+#[derive(Debug)]
+pub(crate) struct Keyspace {
+    id: KeyspaceId,
+    hasher: KeyHasher,
+    seed: [u8; 16],
+    /// Segment number by the upper `depth` bits of the hash.
+    directory: Vec<u32>,
+    depth: u8,
+    segments: Vec<Segment>,
+    books: Books,
+    /// Where the next expiry sweep starts: a segment number.
+    sweep_hand: usize,
+    /// Where the next eviction starts: a segment number.
+    evict_hand: usize,
+}
+
+impl Keyspace {
+    /// An empty keyspace whose keys are hashed under `seed`.
+    pub(crate) fn new(id: KeyspaceId, seed: [u8; 16]) -> Self {
+        Self {
+            id,
+            hasher: KeyHasher(SipHasher13::new_with_key(&seed)),
+            seed,
+            directory: vec![0],
+            depth: 0,
+            segments: vec![Segment::new(0)],
+            books: Books::new(),
+            sweep_hand: 0,
+            evict_hand: 0,
+        }
+    }
+
+    /// A keyspace of `len` keys that are all in the store.
+    pub(crate) fn stored(id: KeyspaceId, seed: [u8; 16], len: u64) -> Self {
+        let mut keyspace = Self::new(id, seed);
+        keyspace.books.len = len;
+        if len > 0 {
+            keyspace.books.residency = Residency::Partial;
+        }
+        keyspace
+    }
+
+    /// The name of its records in the store.
+    pub(crate) fn id(&self) -> KeyspaceId {
+        self.id
+    }
+
+    /// The hash seed.
+    pub(crate) fn seed(&self) -> [u8; 16] {
+        self.seed
+    }
+
+    /// The number of keys, in memory or not; expired ones count until they are
+    /// removed.
+    pub(crate) fn len(&self) -> u64 {
+        self.books.len
+    }
+
+    /// Bytes in memory, roughly.
+    pub(crate) fn memory(&self) -> usize {
+        self.books.memory
+    }
+
+    /// Which of the keys are in memory.
+    pub(crate) fn residency(&self) -> Residency {
+        self.books.residency
+    }
+
+    /// Keys removed because their time had come, since the keyspace was made.
+    pub(crate) fn expired(&self) -> u64 {
+        self.books.expired
+    }
+
+    /// Clean keys dropped from memory, since the keyspace was made.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.books.evicted
+    }
+
+    /// The hash of `key` in this keyspace.
+    pub(crate) fn hash(&self, key: &[u8]) -> KeyHash {
+        self.hasher.hash(key)
+    }
+
+    /// Begins a command: its changes will carry `version`.
+    pub(crate) fn begin(&mut self, version: u64) {
+        self.books.version = version;
+        self.books.observed = 0;
+    }
+
+    /// The latest version among the entries seen since [`Keyspace::begin`].
+    pub(crate) fn observed(&self) -> u64 {
+        self.books.observed
+    }
+
+    /// The version of the latest change of any key, or of the keyspace as a
+    /// whole.
+    pub(crate) fn latest(&self) -> u64 {
+        self.books.latest.max(self.books.moved)
+    }
+
+    /// Notes that the keyspace came to its logical database in `version`.
+    pub(crate) fn moved(&mut self, version: u64) {
+        self.books.moved = version;
+    }
+
+    /// Large values that were deleted; dropping them is the caller's work.
+    pub(crate) fn take_trash(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.books.trash)
+    }
+
+    fn segment_index(&self, place: u64) -> usize {
+        let index = place.checked_shr(64 - u32::from(self.depth)).unwrap_or(0);
+        self.directory[index as usize] as usize
+    }
+
+    /// Whether the store has to be asked before a command that names `key`.
+    pub(crate) fn is_missing(&self, key: &[u8]) -> bool {
+        if self.books.residency == Residency::Complete {
+            return false;
+        }
+        let place = self.hasher.place(key);
+        self.segments[self.segment_index(place)].get(place, key).is_none()
+    }
+
+    /// Takes in a key that was fetched from the store, unless memory knows
+    /// better already.
+    pub(crate) fn admit(&mut self, key: &[u8], value: Value, expire_at: u64) {
+        let place = self.hasher.place(key);
+        self.make_room(place);
+        let index = self.segment_index(place);
+        let segment = &mut self.segments[index];
+        if segment.get(place, key).is_some() {
+            return;
+        }
+        let entry = Entry {
+            key: key.into(),
+            value: Some(value),
+            expire_at,
+            version: 0,
+            epoch: 0,
+            in_store: true,
+            recent: true,
+        };
+        self.books.memory += entry.memory();
+        let hasher = &self.hasher;
+        segment.insert(place, entry, |key| hasher.place(key));
+    }
+
+    /// The live entry of `key`. An expired one is removed on the way.
+    pub(crate) fn slot(&mut self, key: &[u8], now: u64) -> Option<Slot<'_>> {
+        let hash = self.hasher.hash(key);
+        let index = self.segment_index(hash.place());
+        let segment = &mut self.segments[index];
+        // Of a key that is not there it is not known whether it ever was.
+        let missed = segment.header.removed;
+        let Some((entry, header)) = segment.find(hash.place(), key) else {
+            self.books.observed = self.books.observed.max(missed).max(self.books.moved);
+            return None;
+        };
+        let mut slot = Slot { entry, header, books: &mut self.books, hash };
+        let found = slot.entry.get_mut();
+        slot.books.observed = slot.books.observed.max(found.version).max(slot.books.moved);
+        found.value.as_ref()?;
+        if found.is_expired(now) {
+            slot.books.expired += 1;
+            slot.remove();
+            return None;
+        }
+        // Written only when it says something new: a read then leaves the line clean.
+        if !found.recent {
+            found.recent = true;
+        }
+        Some(slot)
+    }
+
+    /// The live value of `key`, for reading.
+    pub(crate) fn get(&mut self, key: &[u8], now: u64) -> Option<&Value> {
+        self.slot(key, now).map(Slot::into_value)
+    }
+
+    /// Sets `key` to `value`, whatever it held; `expire_at` is Unix time in
+    /// milliseconds, 0 for never.
+    pub(crate) fn set(&mut self, key: &[u8], value: Value, expire_at: u64) {
+        let hash = self.hasher.hash(key);
+        self.make_room(hash.place());
+        let index = self.segment_index(hash.place());
+        let Self { hasher, segments, books, .. } = self;
+        let mut new = false;
+        let (mut entry, header) = segments[index].find_or_insert(
+            hash.place(),
+            key,
+            |key| hasher.place(key),
+            || {
+                new = true;
+                let entry = Entry {
+                    key: key.into(),
+                    value: None,
+                    expire_at: 0,
+                    version: 0,
+                    epoch: 0,
+                    in_store: false,
+                    recent: true,
+                };
+                books.memory += entry.memory();
+                entry
+            },
+        );
+        let entry = entry.get_mut();
+        books.changing(entry, header, hash);
+        books.memory -= entry.memory();
+        match entry.value.replace(value) {
+            Some(old) => books.discard(old),
+            None => {
+                books.len += 1;
+                books.gone -= usize::from(!new);
+            }
+        }
+        books.memory += entry.memory();
+        entry.expire_at = expire_at;
+        entry.recent = true;
+        header.note(entry);
+    }
+
+    /// Splits the segment at `place` while one more entry would overfill it.
+    fn make_room(&mut self, place: u64) {
+        loop {
+            let index = self.segment_index(place);
+            if self.segments[index].len() < SPLIT_AT || self.segments[index].header.depth == 40 {
+                return;
+            }
+            if self.segments[index].header.depth == self.depth {
+                self.directory = self.directory.iter().flat_map(|&index| [index, index]).collect();
+                self.depth += 1;
+            }
+            let hasher = &self.hasher;
+            let upper = self.segments[index].split(|key| hasher.place(key));
+            let depth = upper.header.depth;
+            let new = self.segments.len() as u32;
+            self.segments.push(upper);
+            // The directory slots of the old segment are contiguous: the upper
+            // half of them now leads to the new one.
+            let span = 1usize << (self.depth - depth);
+            let shared = place.checked_shr(65 - u32::from(depth)).unwrap_or(0) as usize;
+            let start = (shared * 2 + 1) * span;
+            self.directory[start..start + span].fill(new);
+        }
+    }
+
+    // ---- WATCH ----
+
+    /// Has `flag` raised when `key` next changes.
+    pub(crate) fn watch(&mut self, key: &[u8], flag: Arc<AtomicBool>) {
+        self.books.watchers.entry(key.into()).or_default().push(flag);
+    }
+
+    /// Forgets that `flag` waits for `key`.
+    pub(crate) fn unwatch(&mut self, key: &[u8], flag: &Arc<AtomicBool>) {
+        if let Some(flags) = self.books.watchers.get_mut(key) {
+            flags.retain(|other| !Arc::ptr_eq(other, flag));
+            if flags.is_empty() {
+                self.books.watchers.remove(key);
+            }
+        }
+    }
+
+    /// Hands over the watchers to the keyspace that takes this one's place,
+    /// raising the flag of those whose key may have existed.
+    pub(crate) fn hand_over_watchers(&mut self, to: &mut Self) {
+        for (key, flags) in std::mem::take(&mut self.books.watchers) {
+            let place = self.hasher.place(&key);
+            let known = self.segments[self.segment_index(place)].get(place, &key);
+            let absent = match known {
+                Some(entry) => entry.value.is_none(),
+                None => self.books.residency == Residency::Complete,
+            };
+            if absent {
+                to.books.watchers.insert(key, flags);
+            } else {
+                flags.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
+            }
+        }
+    }
+
+    // ---- Scanning ----
+
+    /// Keys in the order of their hash's place, from `from` on.
+    ///
+    /// Goes on segment by segment until it has `count` keys or has reached the
+    /// end; says up to which place (inclusive) the list is complete. `None` in
+    /// place of the kind: the key is known to be gone.
+    pub(crate) fn list(&self, from: u64, count: usize, now: u64) -> (Vec<ListedKey<'_>>, u64) {
+        let mut found = Vec::new();
+        let mut place = from;
+        loop {
+            let segment = &self.segments[self.segment_index(place)];
+            let last = place | low_bits(segment.header.depth);
+            let start = found.len();
+            for entry in segment.iter() {
+                let place = self.hasher.place(&entry.key);
+                if place >= from {
+                    let live = entry.value.as_ref().filter(|_| !entry.is_expired(now));
+                    let kind = live.map(Value::kind);
+                    found.push(ListedKey { place, key: &entry.key, kind });
+                }
+            }
+            found[start..].sort_unstable_by_key(|listed| listed.place);
+            if found.len() >= count || last == u64::MAX {
+                return (found, last);
+            }
+            place = last + 1;
+        }
+    }
+}
+
+/// The bits of a place below a segment's `depth` upper ones.
+fn low_bits(depth: u8) -> u64 {
+    u64::MAX.checked_shr(u32::from(depth)).unwrap_or(0)
+}
+
+/// A key as [`Keyspace::list`] finds it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ListedKey<'a> {
+    /// The place of the key's hash.
+    pub(crate) place: u64,
+    /// The key.
+    pub(crate) key: &'a [u8],
+    /// The type of its value; `None` when the key is gone.
+    pub(crate) kind: Option<Kind>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! [`Books`]: what is counted and noted while the entries of a keyspace change.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{
+    super::{
+        Kind, Value,
+        segment::{Entry, Header},
+    },
+    KeyHash,
+};
+
+/// Values larger than this are dropped by the background thread.
+const TRASH_FROM: usize = 64 * 1024;
+
+/// The state of a key at a checkpoint's position.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// The key's hash.
+    pub(crate) hash: KeyHash,
+    /// The key.
+    pub(crate) key: Box<[u8]>,
+    /// Unix time in milliseconds; 0 means never.
+    pub(crate) expire_at: u64,
+    /// The stored form of the value; `None` when the key was gone.
+    pub(crate) value: Option<(Kind, Vec<u8>)>,
+}
+
+impl Image {
+    pub(super) fn of(entry: &Entry, hash: KeyHash) -> Self {
+        let value = entry.value.as_ref().map(|value| {
+            let mut payload = Vec::new();
+            value.encode(&mut payload);
+            (value.kind(), payload)
+        });
+        Self { hash, key: entry.key.clone(), expire_at: entry.expire_at, value }
+    }
+}
+
+/// A checkpoint in progress: it wants every key changed in an epoch up to
+/// `epoch` as it was when the checkpoint began.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) epoch: u32,
+    /// Keys whose hash's place is lower have been taken; `None`: all of them.
+    pub(super) hand: Option<u64>,
+    /// Keys that changed before the hand reached them.
+    pub(super) images: Vec<Image>,
+}
+
+/// Which of the keys are in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Residency {
+    /// All: a key that is not here does not exist.
+    Complete,
+    /// Some: a key that is not here may be in the store.
+    Partial,
+}
+
+/// What is counted and noted while entries change.
+#[derive(Debug)]
+pub(super) struct Books {
+    /// Changes of now belong to this epoch; a checkpoint begins the next.
+    pub(super) epoch: u32,
+    /// The latest epoch with a change in it.
+    pub(super) changed: u32,
+    /// The store holds the state at the end of this epoch.
+    pub(super) committed: u32,
+    pub(super) snapshot: Option<Snapshot>,
+    /// Number of the frame that the running command's effects will be.
+    pub(super) version: u64,
+    /// The latest version that the running command has seen.
+    pub(super) observed: u64,
+    /// The version of the latest change of any key.
+    pub(super) latest: u64,
+    /// The version in which the keyspace came to its logical database.
+    pub(super) moved: u64,
+    /// Keys in memory and in the store together.
+    pub(super) len: u64,
+    /// Entries of deleted keys, kept until the store has forgotten them too.
+    pub(super) gone: usize,
+    /// Bytes in memory, roughly.
+    pub(super) memory: usize,
+    /// Whoever watches a key, until it changes.
+    pub(super) watchers: HashMap<Box<[u8]>, Vec<Arc<AtomicBool>>>,
+    /// Large values on their way out.
+    pub(super) trash: Vec<Value>,
+    pub(super) residency: Residency,
+    /// Keys that were removed because their time had come.
+    pub(super) expired: u64,
+    /// Clean keys that were dropped from memory.
+    pub(super) evicted: u64,
+}
+
+impl Books {
+    pub(super) fn new() -> Self {
+        Self {
+            epoch: 1,
+            changed: 0,
+            committed: 0,
+            snapshot: None,
+            version: 0,
+            observed: 0,
+            latest: 0,
+            moved: 0,
+            len: 0,
+            gone: 0,
+            memory: 0,
+            watchers: HashMap::new(),
+            trash: Vec::new(),
+            residency: Residency::Complete,
+            expired: 0,
+            evicted: 0,
+        }
+    }
+
+    /// Called before an entry changes: saves what a checkpoint still wants of
+    /// it, and notes the change.
+    pub(super) fn changing(&mut self, entry: &mut Entry, header: &mut Header, hash: KeyHash) {
+        if let Some(snapshot) = &mut self.snapshot
+            && entry.epoch > self.committed
+            && entry.epoch <= snapshot.epoch
+            && snapshot.hand.is_some_and(|hand| hash.place() >= hand)
+        {
+            snapshot.images.push(Image::of(entry, hash));
+            entry.in_store |= entry.value.is_some();
+        }
+        self.changed = self.epoch;
+        entry.epoch = self.epoch;
+        entry.version = self.version;
+        self.latest = self.version;
+        header.epoch = self.epoch;
+        self.touch(&entry.key);
+    }
+
+    /// Tells those who watch `key` that it changed.
+    pub(super) fn touch(&mut self, key: &[u8]) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        for watcher in self.watchers.remove(key).into_iter().flatten() {
+            watcher.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn discard(&mut self, value: Value) {
+        if value.memory() >= TRASH_FROM {
+            self.trash.push(value);
+        }
+    }
+}
+
+/// Deletes an entry's value; returns whether the entry itself can go, because
+/// the store has nothing of it.
+pub(super) fn bury(
+    entry: &mut Entry,
+    header: &mut Header,
+    books: &mut Books,
+    hash: KeyHash,
+) -> bool {
+    let (epoch, committed) = (entry.epoch, books.committed);
+    books.changing(entry, header, hash);
+    books.memory -= entry.memory();
+    if let Some(value) = entry.value.take() {
+        books.discard(value);
+        books.len -= 1;
+    }
+    entry.expire_at = 0;
+    // A snapshot that has taken this entry already will store it.
+    debug_assert!(entry.in_store || epoch > committed);
+    if entry.in_store {
+        books.memory += entry.memory();
+        books.gone += 1;
+    } else {
+        // Whoever misses the key has seen this, and nothing else is left to say so.
+        header.removed = books.version;
+    }
+    !entry.in_store
+}

@@ -1,0 +1,54 @@
+//! How an engine is to run.
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Once it is on disk: it survives the end of the process and of the
+    /// machine's power. One sync serves all who wait.
+    #[default]
+    Always,
+    /// At once; it is written within milliseconds and synced within a second.
+    /// The end of the process can take the last milliseconds, a power cut the
+    /// last second.
+    EverySec,
+}
+
+/// How an engine is to run. `Options::default()` is right for most.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When a write is acknowledged. Default: [`Durability::Always`].
+    pub durability: Durability,
+    /// Bytes of keys and values to keep in memory, roughly. Above it, keys
+    /// that the store has in the same state are dropped from memory and read
+    /// back when needed; an engine without a directory refuses writes instead.
+    /// Default: 256 MiB.
+    pub memory_limit: usize,
+    /// Bytes of log after which a checkpoint is begun. A restart after a crash
+    /// replays about this much. Default: 8 MiB.
+    pub checkpoint_log_bytes: u64,
+    /// Milliseconds after which changes are checkpointed, however few they
+    /// are. Default: 5,000.
+    pub checkpoint_interval_ms: u64,
+    /// Where the time is read. Default: the system's clock.
+    pub clock: Arc<dyn Clock>,
+    /// A seed for everything random, for tests that want to see the same
+    /// again. Default: none; the operating system's randomness is used.
+    pub random_seed: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Always,
+            memory_limit: 256 << 20,
+            checkpoint_log_bytes: 8 << 20,
+            checkpoint_interval_ms: 5_000,
+            clock: Arc::new(SystemClock::default()),
+            random_seed: None,
+        }
+    }
+}

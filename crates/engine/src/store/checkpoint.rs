@@ -1,0 +1,224 @@
+//! Writing: one transaction for each checkpoint.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::marker::PhantomData;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use heed::{MdbError, RwTxn};
+
+use super::error::is_no_space;
+use super::meta::DatabaseMeta;
+use super::record::{NewRecord, Place, expiry};
+use super::tables::Table;
+use super::{Store, StoreError};
+
+/// The longest value LMDB can describe.
+const RECORD_BYTES_MAX: usize = u32::MAX as usize;
+/// What [`write_probe`] writes: more than a file system keeps back for a file's tail.
+const PROBE_BYTES: usize = 64 << 10;
+
+/// A checkpoint being written. Dropped without [`commit`](Checkpoint::commit), it never was.
+///
+/// Stays on the thread that began it: LMDB's write lock belongs to a thread.
+pub(crate) struct Checkpoint<'store> {
+    store: &'store Store,
+    pub(super) txn: RwTxn<'store>,
+    /// Makes it `!Send`.
+    thread: PhantomData<*const ()>,
+}
+
+impl Store {
+    /// Begins a checkpoint. Waits until another one has ended; a second one on the same thread would wait for ever.
+    ///
+    /// # Errors
+    /// [`StoreError::Poisoned`] after a commit that failed other than by a full disk.
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint<'_>, StoreError> {
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(StoreError::Poisoned { path: self.file.clone() });
+        }
+        let txn = self.env.write_txn().map_err(|error| self.fault(error))?;
+        Ok(Checkpoint { store: self, txn, thread: PhantomData })
+    }
+
+    /// The meaning of a failure that may be that of a write.
+    ///
+    /// Where the last write that fits on a disk fits in part, LMDB says no more than "input/output error". So ask the disk.
+    fn write_fault(&self, error: heed::Error) -> StoreError {
+        let fault = self.fault(error);
+        if !matches!(fault, StoreError::Io { .. }) {
+            return fault;
+        }
+        match write_probe(&self.dir) {
+            Err(error) if is_no_space(&error) => {
+                StoreError::Full { path: self.file.clone(), source: error.into() }
+            }
+            _ => fault,
+        }
+    }
+}
+
+impl Checkpoint<'_> {
+    /// Inserts or replaces a record. `expire_at` is Unix time in milliseconds, 0 for none.
+    ///
+    /// # Errors
+    /// [`StoreError::Collision`], [`StoreError::Corrupt`] if the record it replaces is damaged (its entry in the expiry index is
+    /// not known then), [`StoreError::TooLarge`] past 4 GiB, [`StoreError::Full`], [`StoreError::Io`]. Drop the checkpoint then.
+    pub(crate) fn put(
+        &mut self,
+        keyspace: u32,
+        hash: u128,
+        key: &[u8],
+        expire_at: u64,
+        kind: u8,
+        payload: &[u8],
+    ) -> Result<(), StoreError> {
+        let place = Place { keyspace, hash };
+        let record = NewRecord { key, expire_at, kind, payload };
+        let bytes = record.len();
+        if bytes > RECORD_BYTES_MAX {
+            let path = self.store.file.clone();
+            return Err(StoreError::TooLarge {
+                path,
+                place: place.to_string(),
+                bytes,
+                limit: RECORD_BYTES_MAX,
+            });
+        }
+        let old_expire_at = self.expiry_of(place, key)?.unwrap_or(0);
+        if old_expire_at != expire_at {
+            self.unindex(place, old_expire_at)?;
+            if let Some(entry) = expiry(place, expire_at) {
+                let put = self.store.tables.expiry.put(&mut self.txn, &entry.to_bytes(), &[]);
+                put.map_err(|error| self.store.write_fault(error))?;
+            }
+        }
+        let records = self.store.tables.records;
+        let put = records.put_reserved(&mut self.txn, &place.to_bytes(), bytes, |space| {
+            record.write(place, space)
+        });
+        put.map_err(|error| self.store.write_fault(error))
+    }
+
+    /// Removes a record. False: there was none.
+    ///
+    /// # Errors
+    /// As [`put`](Checkpoint::put).
+    pub(crate) fn delete(
+        &mut self,
+        keyspace: u32,
+        hash: u128,
+        key: &[u8],
+    ) -> Result<bool, StoreError> {
+        let place = Place { keyspace, hash };
+        let Some(expire_at) = self.expiry_of(place, key)? else { return Ok(false) };
+        self.unindex(place, expire_at)?;
+        let deleted = self.store.tables.records.delete(&mut self.txn, &place.to_bytes());
+        deleted.map_err(|error| self.store.write_fault(error))
+    }
+
+    /// Inserts or replaces what is known of a database.
+    pub(crate) fn set_meta(&mut self, meta: &DatabaseMeta) -> Result<(), StoreError> {
+        let put =
+            self.store.tables.meta.put(&mut self.txn, &meta.index.to_be_bytes(), &meta.to_bytes());
+        put.map_err(|error| self.store.write_fault(error))
+    }
+
+    /// Puts a keyspace on the list of garbage and removes at most `max_records` of its records and entries in the index.
+    /// True: nothing is left, and it is off the list.
+    ///
+    /// With 0 this is cheap at any size: so a flush goes into the checkpoint that gives the database its new keyspace,
+    /// and later checkpoints remove what [`Store::garbage`] lists, a bounded piece each.
+    pub(crate) fn drop_keyspace(
+        &mut self,
+        keyspace: u32,
+        max_records: usize,
+    ) -> Result<bool, StoreError> {
+        let tables = self.store.tables;
+        let id = keyspace.to_be_bytes();
+        let removed = self.remove_some(tables.expiry, &id, max_records)?;
+        self.remove_some(tables.records, &id, max_records.saturating_sub(removed))?;
+        if self.is_empty(tables.expiry, &id)? && self.is_empty(tables.records, &id)? {
+            tables
+                .garbage
+                .delete(&mut self.txn, &id)
+                .map_err(|error| self.store.write_fault(error))?;
+            return Ok(true);
+        }
+        tables
+            .garbage
+            .put(&mut self.txn, &id, &[])
+            .map_err(|error| self.store.write_fault(error))?;
+        Ok(false)
+    }
+
+    /// Makes the checkpoint durable, all of it at once: writes the pages, syncs, then writes and syncs the new root.
+    ///
+    /// # Errors
+    /// In every case the store is as it was before. After [`StoreError::Full`] the checkpoint can be written again. After a
+    /// failure of the disk, [`StoreError::Io`], what the disk holds is not known for certain: further checkpoints are
+    /// refused until the store is opened again. Reads go on, unless it was the write of the root that failed.
+    pub(crate) fn commit(self) -> Result<(), StoreError> {
+        let Checkpoint { store, txn, .. } = self;
+        txn.commit().map_err(|error| {
+            // An earlier failure that the caller passed over: nothing was written.
+            let unwritten = matches!(error, heed::Error::Mdb(MdbError::BadTxn));
+            let fault = store.write_fault(error);
+            if matches!(fault, StoreError::Io { .. }) && !unwritten {
+                store.poisoned.store(true, Ordering::Release);
+            }
+            fault
+        })
+    }
+
+    /// When the record of `key` expires (0: never). None: there is no record.
+    fn expiry_of(&self, place: Place, key: &[u8]) -> Result<Option<u64>, StoreError> {
+        let Some(record) = self.store.find(&self.txn, place)? else { return Ok(None) };
+        self.store.same_key(place, &record, key)?;
+        Ok(Some(record.expire_at))
+    }
+
+    fn unindex(&mut self, place: Place, expire_at: u64) -> Result<(), StoreError> {
+        let Some(entry) = expiry(place, expire_at) else { return Ok(()) };
+        let deleted = self.store.tables.expiry.delete(&mut self.txn, &entry.to_bytes());
+        match deleted.map_err(|error| self.store.write_fault(error))? {
+            true => Ok(()),
+            false => Err(self
+                .store
+                .corrupt(place.to_string(), "the expiry index does not agree with it")),
+        }
+    }
+
+    /// Removes the first entries under a prefix, at most `max`. Returns their number.
+    fn remove_some(
+        &mut self,
+        table: Table,
+        prefix: &[u8],
+        max: usize,
+    ) -> Result<usize, StoreError> {
+        let entries =
+            table.prefix_iter(&self.txn, prefix).map_err(|error| self.store.fault(error))?;
+        let last = entries.take(max).last().transpose().map_err(|error| self.store.fault(error))?;
+        let Some(last) = last.map(|(key, _)| key.to_vec()) else { return Ok(0) };
+        let bounds = (Bound::Included(prefix), Bound::Included(&last[..]));
+        table.delete_range(&mut self.txn, &bounds).map_err(|error| self.store.write_fault(error))
+    }
+
+    fn is_empty(&self, table: Table, prefix: &[u8]) -> Result<bool, StoreError> {
+        let mut entries =
+            table.prefix_iter(&self.txn, prefix).map_err(|error| self.store.fault(error))?;
+        Ok(entries.next().transpose().map_err(|error| self.store.fault(error))?.is_none())
+    }
+}
+
+/// Whether the disk takes a few more bytes.
+fn write_probe(dir: &Path) -> io::Result<()> {
+    let path = dir.join("probe");
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&[0; PROBE_BYTES])?;
+        file.sync_all()
+    });
+    fs::remove_file(&path).and(written)
+}
