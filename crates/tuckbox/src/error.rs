@@ -1,0 +1,129 @@
+//! [`Error`]: why a call has no reply.
+
+use std::{io, time::Duration};
+
+use tuckbox_resp::{ErrorReply, Unexpected};
+
+use crate::url::UrlError;
+
+/// Why a call has no reply.
+///
+/// No error holds a password or an argument of a command.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store answered with an error, for instance `WRONGTYPE …`, `NOAUTH …`
+    /// or `OOM …`. The command was not applied.
+    #[error("{0}")]
+    Reply(#[from] ErrorReply),
+
+    /// A reply had another type than its reader needed.
+    #[error("{0}")]
+    Unexpected(#[from] Unexpected),
+
+    /// The store could not be reached, or the connection was lost.
+    #[error("the store at {address} is unavailable: {cause}{}", applied(*maybe_applied))]
+    Unavailable {
+        /// Where it should be, without credentials.
+        address: String,
+        /// Whether the command may have been applied all the same.
+        maybe_applied: bool,
+        /// What went wrong.
+        #[source]
+        cause: io::Error,
+    },
+
+    /// The store did not answer in time.
+    #[error("the store at {address} did not answer within {} ms{}",
+        after.as_millis(), applied(*maybe_applied))]
+    Timeout {
+        /// Where it is, without credentials.
+        address: String,
+        /// The deadline that passed.
+        after: Duration,
+        /// Whether the command may have been applied all the same.
+        maybe_applied: bool,
+    },
+
+    /// Too many calls wait for the store already; this one was not sent.
+    #[error(
+        "{limit} calls wait for the store already: the store is too slow for this load, \
+        or raise Options::max_in_flight"
+    )]
+    Busy {
+        /// The limit that was reached.
+        limit: usize,
+    },
+
+    /// A watched key changed, so the transaction was not executed.
+    #[error("the transaction was aborted because a watched key changed; nothing was applied")]
+    Aborted,
+
+    /// The command would change the state of a connection that all calls share.
+    #[error("{command} cannot be called on a shared connection: {hint}")]
+    NotShared {
+        /// The command's name.
+        command: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
+
+    /// The URL is not one this build can open.
+    #[error("{0}")]
+    Url(#[from] UrlError),
+
+    /// The database could not be opened.
+    #[error("the database could not be opened: {0}")]
+    Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// The store's answer is not RESP, or not as many replies as commands.
+    /// The connection is dropped; whether the command was applied is unknown.
+    #[error("the store at {address} does not speak RESP as expected: {reason}")]
+    Protocol {
+        /// Where it is, without credentials.
+        address: String,
+        /// What was wrong with the answer.
+        reason: String,
+    },
+
+    /// [`Db::close`](crate::Db::close) was called before.
+    #[error("the database was closed")]
+    Closed,
+}
+
+fn applied(maybe: bool) -> &'static str {
+    if maybe { " (the command may have been applied)" } else { " (nothing was applied)" }
+}
+
+impl Error {
+    /// Whether the command may have been applied although it has no reply.
+    ///
+    /// When this is false, nothing was changed and the call may be repeated.
+    #[must_use]
+    pub fn maybe_applied(&self) -> bool {
+        match self {
+            Self::Unavailable { maybe_applied, .. } | Self::Timeout { maybe_applied, .. } => {
+                *maybe_applied
+            }
+            Self::Protocol { .. } | Self::Unexpected(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the same call may well succeed in a moment: the store is away,
+    /// slow, starting, failing over or busy. Never true of a refusal that only
+    /// a person can lift, such as a wrong password or a full memory.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::Timeout { .. } | Self::Busy { .. } | Self::Aborted => {
+                true
+            }
+            Self::Reply(reply) => matches!(
+                reply.code(),
+                "LOADING" | "BUSY" | "TRYAGAIN" | "MASTERDOWN" | "CLUSTERDOWN" | "READONLY"
+            ),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The transports: ways to a database. Each is a cargo feature.
+
+use std::fmt;
+
+use tuckbox_resp::{Command, Reply};
+
+use crate::{Error, Options, UrlError};
+
+#[cfg(feature = "embedded")]
+mod embedded;
+#[cfg(feature = "redis")]
+mod redis;
+mod shared;
+
+#[cfg(not(any(feature = "embedded", feature = "redis")))]
+compile_error!("tuckbox needs a way to a database: enable the feature `embedded` or `redis`");
+
+/// The way to one database.
+pub(crate) enum Transport {
+    #[cfg(feature = "embedded")]
+    Embedded(embedded::Embedded),
+    #[cfg(feature = "redis")]
+    Redis(Box<redis::Redis>),
+}
+
+impl Transport {
+    #[cfg_attr(not(feature = "redis"), expect(unused_variables, reason = "for remote stores"))]
+    pub(crate) async fn open(url: &str, options: &Options) -> Result<Self, Error> {
+        let (scheme, _) = url.split_once(':').ok_or(UrlError::NoScheme)?;
+        match scheme.to_ascii_lowercase().as_str() {
+            #[cfg(feature = "embedded")]
+            "file" | "memory" => Ok(Self::Embedded(embedded::Embedded::open(url).await?)),
+            #[cfg(feature = "redis")]
+            "redis" | "rediss" => {
+                Ok(Self::Redis(Box::new(redis::Redis::open(url, options.clone())?)))
+            }
+            other => Err(left_out(other).into()),
+        }
+    }
+
+    pub(crate) async fn call(&self, command: &Command) -> Result<Reply, Error> {
+        shared::check_shareable(command)?;
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(embedded) => embedded.call(command).await,
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.call(command).await,
+        }
+    }
+
+    pub(crate) async fn pipeline(&self, commands: &[Command]) -> Result<Vec<Reply>, Error> {
+        commands.iter().try_for_each(shared::check_shareable)?;
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(embedded) => embedded.pipeline(commands).await,
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.pipeline(commands).await,
+        }
+    }
+
+    pub(crate) async fn transaction(&self, commands: &[Command]) -> Result<Vec<Reply>, Error> {
+        commands.iter().try_for_each(shared::check_shareable)?;
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(embedded) => embedded.transaction(commands).await,
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.transaction(commands).await,
+        }
+    }
+
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(embedded) => embedded.close().await,
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => {
+                redis.close();
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The URL without credentials.
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(embedded) => embedded.address().fmt(f),
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.address().fmt(f),
+        }
+    }
+}
+
+/// The results of `EXEC`, given the replies to a whole transaction.
+///
+/// # Errors
+/// [`Error::Aborted`] when a watched key changed. When a command was refused,
+/// its own error: `EXECABORT` says only that there was one.
+fn exec_results(mut replies: impl DoubleEndedIterator<Item = Reply>) -> Result<Vec<Reply>, Error> {
+    match replies.next_back() {
+        Some(Reply::Array(results)) => Ok(results),
+        Some(Reply::Null | Reply::NullArray) => Err(Error::Aborted),
+        Some(Reply::Error(abort)) => {
+            let refusal = replies.find_map(|reply| reply.into_result().err());
+            Err(Error::Reply(refusal.unwrap_or(abort)))
+        }
+        _ => {
+            Err(tuckbox_resp::Unexpected { wanted: "the results of EXEC", got: "no array" }.into())
+        }
+    }
+}
+
+/// Why a scheme has no transport here.
+fn left_out(scheme: &str) -> UrlError {
+    let (scheme, feature) = match scheme {
+        "file" => ("file", "embedded"),
+        "memory" => ("memory", "embedded"),
+        "redis" => ("redis", "redis"),
+        "rediss" => ("rediss", "redis-tls"),
+        // Not shown: when the scheme was forgotten, what stands before the
+        // first colon can be a user's name.
+        _ => return UrlError::UnknownScheme,
+    };
+    UrlError::NotCompiledIn { scheme, feature }
+}

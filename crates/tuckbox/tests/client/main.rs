@@ -1,0 +1,15 @@
+//! The client against real servers, and against fake ones for what a real one
+//! does too rarely. Without redis-server installed, what needs one is skipped,
+//! unless `TUCKBOX_REQUIRE_REDIS=1` is set.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod every_transport;
+#[cfg(feature = "redis")]
+mod redis_faults;
+#[cfg(feature = "redis")]
+mod redis_login;
+#[cfg(feature = "redis-tls")]
+mod redis_tls;
+#[cfg(feature = "redis")]
+mod support;
