@@ -1,0 +1,68 @@
+//! [`Progress`]: who has completed which lesson. The keys and commands of this
+//! app are all in this file.
+
+use tuckbox::{Db, Error, Reply, cmd};
+
+use crate::domain::{LessonSlug, UserId};
+
+/// A completed lesson and when it was completed, in RFC 3339.
+pub(crate) type Completed = (String, String);
+
+/// Who has completed which lesson: a hash `lessons:{user}` of slug to time,
+/// exactly as the tutorial keeps it.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    db: Db,
+}
+
+impl Progress {
+    pub(crate) fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// Notes that the user completed the lesson at `time`. One command.
+    ///
+    /// # Errors
+    /// When the store does not confirm it.
+    pub(crate) async fn complete(
+        &self,
+        user: &UserId,
+        slug: &LessonSlug,
+        time: &str,
+    ) -> Result<(), Error> {
+        self.db.call(cmd!("HSET", key(user), slug.as_str(), time)).await?;
+        Ok(())
+    }
+
+    /// The lessons that the user has completed, by slug. One command.
+    ///
+    /// # Errors
+    /// When the store does not answer, or has something else there.
+    pub(crate) async fn completed(&self, user: &UserId) -> Result<Vec<Completed>, Error> {
+        let pairs = self.db.call(cmd!("HGETALL", key(user))).await?.into_pairs()?;
+        let mut completed = Vec::with_capacity(pairs.len());
+        for (slug, time) in pairs {
+            completed.push((text(slug)?, text(time)?));
+        }
+        completed.sort_unstable();
+        Ok(completed)
+    }
+
+    /// Whether the store answers. One command.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        self.db.call(cmd!("PING")).await?;
+        Ok(())
+    }
+}
+
+fn key(user: &UserId) -> String {
+    format!("lessons:{user}")
+}
+
+fn text(reply: Reply) -> Result<String, Error> {
+    let bytes = reply.into_bytes()?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
