@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -19,7 +19,6 @@ use crate::{
     bell::Bell,
     checkpoint,
     database::{Database, LOGICAL, State},
-    engine::Inner,
     files::Files,
     memory::{Keyspace, KeyspaceId, Removed},
     store::StoreError,
@@ -72,18 +71,30 @@ impl Bells {
 }
 
 impl Background {
-    /// Starts the threads of `inner`; they end with it.
-    pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<Self> {
-        let bells = Arc::clone(&inner.database.bells);
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut threads = Vec::new();
-        let tidy = Worker::new(inner, &bells, &stop);
-        threads.push(spawn("tuckbox-tidy", move || tidy.tidy())?);
-        if inner.database.files.is_some() {
-            let saver = Worker::new(inner, &bells, &stop);
-            threads.push(spawn("tuckbox-checkpoint", move || saver.save())?);
+    /// Starts the threads of `database`, which end when they are told to.
+    pub(crate) fn start(database: &Arc<Database>) -> std::io::Result<Self> {
+        let background = Self {
+            stop: Arc::new(AtomicBool::new(false)),
+            bells: Arc::clone(&database.bells),
+            threads: Mutex::default(),
+        };
+        background.spawn("tuckbox-tidy", database, Worker::tidy)?;
+        if database.files.is_some() {
+            background.spawn("tuckbox-checkpoint", database, Worker::save)?;
         }
-        Ok(Self { stop, bells, threads: Mutex::new(threads) })
+        Ok(background)
+    }
+
+    fn spawn(
+        &self,
+        name: &str,
+        database: &Arc<Database>,
+        body: fn(&Worker),
+    ) -> std::io::Result<()> {
+        let worker = Worker { database: Arc::clone(database), stop: Arc::clone(&self.stop) };
+        let named = thread::Builder::new().name(name.to_owned());
+        self.threads.lock().push(named.spawn(move || body(&worker))?);
+        Ok(())
     }
 
     /// Ends the threads, after what they are doing.
@@ -91,63 +102,59 @@ impl Background {
         self.stop.store(true, Ordering::Relaxed);
         self.bells.tidy.ring();
         self.bells.save.ring();
-        let this = thread::current().id();
         for thread in std::mem::take(&mut *self.threads.lock()) {
-            // The last handle may be dropped by the thread itself.
-            if thread.thread().id() != this && thread.join().is_err() {
+            if thread.join().is_err() {
                 tracing::error!("a background thread of the engine panicked");
             }
         }
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.to_owned()).spawn(body)
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 /// What a background thread knows.
+///
+/// It holds the state and not the engine: so the last handle to an engine is
+/// never dropped here, and who drops it finds the directory released.
 struct Worker {
-    inner: Weak<Inner>,
-    bells: Arc<Bells>,
+    database: Arc<Database>,
     stop: Arc<AtomicBool>,
 }
 
 impl Worker {
-    fn new(inner: &Arc<Inner>, bells: &Arc<Bells>, stop: &Arc<AtomicBool>) -> Self {
-        Self { inner: Arc::downgrade(inner), bells: Arc::clone(bells), stop: Arc::clone(stop) }
-    }
-
-    /// The engine, unless it is gone or closing.
-    fn engine(&self) -> Option<Arc<Inner>> {
-        self.inner.upgrade().filter(|_| !self.stop.load(Ordering::Relaxed))
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Expiry and eviction, until the engine ends.
     fn tidy(&self) {
+        let bell = &self.database.bells.tidy;
         let mut done = Done::default();
-        while let Some(inner) = self.engine() {
-            self.bells.tidy.set_awake(false);
-            let next = tidy(&inner.database, &self.stop, &mut done);
-            drop(inner);
-            self.bells.tidy.set_awake(next.is_some());
-            self.bells.tidy.sleep(next);
+        while !self.is_stopped() {
+            bell.set_awake(false);
+            let next = tidy(&self.database, &self.stop, &mut done);
+            bell.set_awake(next.is_some());
+            bell.sleep(next);
         }
     }
 
     /// Checkpoints, until the engine ends.
     fn save(&self) {
-        while let Some(inner) = self.engine() {
-            let Some(files) = inner.database.files.clone() else { return };
-            let interval = Duration::from_millis(inner.database.options.checkpoint_interval_ms);
-            self.bells.save.set_awake(false);
-            let saved = save(&inner.database, &files);
-            drop((inner, files));
-            match saved {
+        let Some(files) = &self.database.files else { return };
+        let bell = &self.database.bells.save;
+        let interval = Duration::from_millis(self.database.options.checkpoint_interval_ms);
+        while !self.is_stopped() {
+            bell.set_awake(false);
+            match save(&self.database, files) {
                 Ok(Progress::More) => {}
                 Ok(Progress::Done) => {
                     // Changes are gathered for a while, or until the log has grown.
-                    if !self.bells.save.sleep(None) {
-                        self.bells.save.sleep(Some(interval));
+                    if !bell.sleep(None) {
+                        bell.sleep(Some(interval));
                     }
                 }
                 Err(error) => {
@@ -161,12 +168,12 @@ impl Worker {
     /// However loudly the bell rings: a checkpoint that fails has cost a lot.
     fn wait_to_retry(&self) {
         let until = Instant::now() + CHECKPOINT_RETRY;
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.is_stopped() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            self.bells.save.sleep(Some(left));
+            self.database.bells.save.sleep(Some(left));
         }
     }
 }

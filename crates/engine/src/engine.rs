@@ -6,7 +6,7 @@ use std::{
     path::Path,
     pin::Pin,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -56,8 +56,8 @@ pub struct Engine {
 /// What the handles share.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) database: Database,
-    background: OnceLock<Background>,
+    pub(crate) database: Arc<Database>,
+    background: Background,
     lock: Mutex<Option<DirectoryLock>>,
     next_client: AtomicU64,
 }
@@ -92,14 +92,14 @@ impl Engine {
     }
 
     fn start(database: Database, lock: Option<DirectoryLock>) -> Result<Self, OpenError> {
+        let database = Arc::new(database);
+        let background = Background::start(&database).map_err(OpenError::Thread)?;
         let inner = Arc::new(Inner {
             database,
-            background: OnceLock::new(),
+            background,
             lock: Mutex::new(lock),
             next_client: AtomicU64::new(1),
         });
-        let background = Background::start(&inner).map_err(OpenError::Thread)?;
-        inner.background.get_or_init(|| background);
         Ok(Self { inner })
     }
 
@@ -188,9 +188,7 @@ impl Inner {
     }
 
     fn close(&self) -> Result<(), OpenError> {
-        if let Some(background) = self.background.get() {
-            background.stop();
-        }
+        self.background.stop();
         let Some(lock) = self.lock.lock().take() else { return Ok(()) };
         let saved = self.checkpoint();
         if let Some(files) = &self.database.files {
