@@ -1,0 +1,44 @@
+# What a developer types. CI runs .ci/run, which calls these.
+
+CARGO ?= cargo
+export TUCKBOX_REQUIRE_REDIS ?= 1
+
+.PHONY: all build test setup unit browser lint doc fuzz bench bench-stores clean
+
+all: build
+
+build:
+	$(CARGO) build --release --locked
+
+# Everything, with what it needs: Debian packages by apt-get, npm packages.
+test: setup unit browser
+
+setup:
+	tests/setup
+
+unit:
+	$(CARGO) test --workspace --locked
+
+browser: build
+	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && npm test
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+# A minute of fuzzing for each parser of outside input.
+fuzz:
+	cd fuzz && for target in $$(cargo fuzz list); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+bench: build
+	bench/run
+
+bench-stores:
+	cd bench/stores && $(CARGO) run --release
+
+clean:
+	$(CARGO) clean
