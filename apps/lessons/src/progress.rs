@@ -1,12 +1,14 @@
 //! [`Progress`]: who has completed which lesson. The keys and commands of this
 //! app are all in this file.
 
+use bytestring::ByteString;
 use tuckbox::{Db, Error, Reply, cmd};
 
 use crate::domain::{LessonSlug, UserId};
 
-/// A completed lesson and when it was completed, in RFC 3339.
-pub(crate) type Completed = (String, String);
+/// A completed lesson and when it was completed, in RFC 3339; slices of the
+/// store's reply.
+pub(crate) type Completed = (ByteString, ByteString);
 
 /// Who has completed which lesson: a hash `lessons:{user}` of slug to time,
 /// exactly as the tutorial keeps it.
@@ -62,7 +64,10 @@ fn key(user: &UserId) -> String {
     format!("lessons:{user}")
 }
 
-fn text(reply: Reply) -> Result<String, Error> {
+fn text(reply: Reply) -> Result<ByteString, Error> {
     let bytes = reply.into_bytes()?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    // Others may write to the same store: what is not UTF-8 is shown as well as
+    // it can be.
+    Ok(ByteString::try_from(bytes.clone())
+        .unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into()))
 }

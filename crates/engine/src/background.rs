@@ -17,11 +17,10 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     bell::Bell,
-    checkpoint,
+    checkpoint::{self, CheckpointError},
     database::{Database, LOGICAL, State},
     files::Files,
     memory::{Keyspace, KeyspaceId, Removed},
-    store::StoreError,
 };
 
 /// The shortest and the longest time between two rounds while any key can
@@ -79,7 +78,10 @@ impl Background {
             threads: Mutex::default(),
         };
         background.spawn("tuckbox-tidy", database, Worker::tidy)?;
-        if database.files.is_some() {
+        if let Some(files) = &database.files {
+            if has_leftovers(database, files) {
+                database.bells.save.ring();
+            }
             background.spawn("tuckbox-checkpoint", database, Worker::save)?;
         }
         Ok(background)
@@ -147,19 +149,23 @@ impl Worker {
         let Some(files) = &self.database.files else { return };
         let bell = &self.database.bells.save;
         let interval = Duration::from_millis(self.database.options.checkpoint_interval_ms);
-        while !self.is_stopped() {
+        let mut now = false;
+        loop {
+            // Changes are gathered for a while, or until the log has grown.
+            if !now && !bell.sleep(None) && !self.is_stopped() {
+                bell.sleep(Some(interval));
+            }
+            if self.is_stopped() {
+                return;
+            }
             bell.set_awake(false);
             match save(&self.database, files) {
-                Ok(Progress::More) => {}
-                Ok(Progress::Done) => {
-                    // Changes are gathered for a while, or until the log has grown.
-                    if !bell.sleep(None) {
-                        bell.sleep(Some(interval));
-                    }
-                }
+                Ok(Progress::More) => now = true,
+                Ok(Progress::Done) => now = false,
                 Err(error) => {
                     tracing::error!(%error, "a checkpoint failed; the log is kept until one succeeds");
                     self.wait_to_retry();
+                    now = true;
                 }
             }
         }
@@ -214,7 +220,9 @@ fn tidy(database: &Database, stop: &AtomicBool, done: &mut Done) -> Option<Durat
     let more = evict(database, stop, done);
     let mut state = database.lock();
     let values: Vec<_> = state.keyspaces.iter_mut().flat_map(Keyspace::take_trash).collect();
-    let keyspaces = std::mem::take(&mut state.flushes.trash);
+    // A checkpoint that began before the flush wants the keys as they were.
+    let done = |keyspace: &mut Keyspace| !keyspace.has_snapshot();
+    let keyspaces: Vec<_> = state.flushes.trash.extract_if(.., done).collect();
     drop(state);
     drop((values, keyspaces));
     let until = |at: u64| Duration::from_millis(at.saturating_sub(now));
@@ -297,6 +305,7 @@ fn evict(database: &Database, stop: &AtomicBool, done: &mut Done) -> bool {
             }
         }
     }
+    database.note_memory(&database.lock());
     more
 }
 
@@ -307,7 +316,7 @@ enum Progress {
 }
 
 /// A checkpoint and what follows from it.
-fn save(database: &Database, files: &Files) -> Result<Progress, StoreError> {
+fn save(database: &Database, files: &Files) -> Result<Progress, CheckpointError> {
     if let Some(done) = checkpoint::run(database, files)?
         && let Err(error) = files.log.trim(done.position)
     {
@@ -315,6 +324,12 @@ fn save(database: &Database, files: &Files) -> Result<Progress, StoreError> {
     }
     let more = checkpoint::collect_garbage(&files.records)?;
     Ok(if more { Progress::More } else { Progress::Done })
+}
+
+/// Whether an engine that was just opened has something for the store.
+fn has_leftovers(database: &Database, files: &Files) -> bool {
+    let garbage = files.records.store().and_then(|store| store.garbage());
+    database.lock().is_changed() || garbage.is_ok_and(|garbage| !garbage.is_empty())
 }
 
 /// Lets those who wait for the lock have it before this thread's next slice.

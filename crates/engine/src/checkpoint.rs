@@ -2,18 +2,31 @@
 //! to the store in one transaction; the log before that position can go.
 
 use crate::{
+    LogError,
     database::{Database, LOGICAL},
     files::{Files, Records},
     log::Position,
-    memory::{Image, Keyspace, KeyspaceId},
+    memory::{Image, KeyspaceId},
     store::{Checkpoint, DatabaseMeta, StoreError},
 };
 
-/// Changed keys that are taken under one lock, roughly: some 50 µs of work.
+/// Changed keys that are taken under one lock, roughly: some 50 µs of work when
+/// they are small. A large value is encoded as a whole under the lock.
 const IMAGES_AT_ONCE: usize = 128;
 
 /// Records of flushed keyspaces that one transaction removes.
 const GARBAGE_AT_ONCE: usize = 10_000;
+
+/// A checkpoint was not made. Nothing is lost: the log has everything.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckpointError {
+    /// The store refused; it is as it was.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log cannot promise what the store would say.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
 
 /// What a checkpoint did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,34 +42,32 @@ struct Begun {
     position: Position,
     metas: Vec<DatabaseMeta>,
     flushed: Vec<KeyspaceId>,
-    flushes: u64,
 }
 
 /// Brings the store up to the state of now.
 ///
-/// `None` when there was nothing to do, or when a flush came in between: the
-/// log still has everything, so nothing is lost by trying later.
+/// `None` when there was nothing to do.
 ///
 /// # Errors
-/// When the store refuses. Then it is as it was, and so is the log.
-pub(crate) fn run(database: &Database, files: &Files) -> Result<Option<Done>, StoreError> {
+/// When the store refuses or the log fails. Both are as they were then.
+pub(crate) fn run(database: &Database, files: &Files) -> Result<Option<Done>, CheckpointError> {
     // A keyspace has one snapshot: a checkpoint that somebody asked for waits for
     // the one that the background makes, and the other way round.
     let _one_at_a_time = files.saving.lock();
     let Some(begun) = begin(database, files) else { return Ok(None) };
     match write(database, files, &begun) {
-        Ok(Some(keys)) => {
+        Ok(keys) => {
             end(database, true);
             // Traces of deleted keys can go, and more of what has expired can come.
             database.bells.tidy.ring();
             Ok(Some(Done { keys, position: begun.position }))
         }
-        result => {
+        Err(error) => {
             end(database, false);
             let mut state = database.lock();
             state.flushes.flushed.extend(begun.flushed);
             state.flushes.changed = true;
-            result.map(|_| None)
+            Err(error)
         }
     }
 }
@@ -64,7 +75,7 @@ pub(crate) fn run(database: &Database, files: &Files) -> Result<Option<Done>, St
 /// Begins a snapshot of all keyspaces at one position of the log.
 fn begin(database: &Database, files: &Files) -> Option<Begun> {
     let mut state = database.lock();
-    if !state.flushes.changed && !state.keyspaces.iter().any(Keyspace::is_dirty) {
+    if !state.is_changed() {
         return None;
     }
     state.flushes.changed = false;
@@ -81,24 +92,21 @@ fn begin(database: &Database, files: &Files) -> Option<Begun> {
     });
     let metas = metas.collect();
     let flushed = std::mem::take(&mut state.flushes.flushed);
-    Some(Begun { position, metas, flushed, flushes: state.flushes.count })
+    Some(Begun { position, metas, flushed })
 }
 
-/// Writes the snapshot; returns the number of keys, or `None` when a flush has
-/// taken a part of it away.
-fn write(database: &Database, files: &Files, begun: &Begun) -> Result<Option<u64>, StoreError> {
+/// Writes the snapshot; returns the number of keys.
+fn write(database: &Database, files: &Files, begun: &Begun) -> Result<u64, CheckpointError> {
     let store = files.records.store()?;
     let mut transaction = store.checkpoint()?;
     let mut keys = 0;
-    for index in 0..LOGICAL {
+    for meta in &begun.metas {
+        let id = KeyspaceId(meta.keyspace);
         loop {
             let mut state = database.lock();
-            if state.flushes.count != begun.flushes {
-                return Ok(None);
-            }
-            let keyspace = &mut state.keyspaces[index];
-            let images = keyspace.next_images(IMAGES_AT_ONCE);
-            let id = keyspace.id();
+            // Wherever it is by now: swapped, or flushed and kept for this.
+            let keyspace = state.every_keyspace().find(|keyspace| keyspace.id() == id);
+            let images = keyspace.and_then(|keyspace| keyspace.next_images(IMAGES_AT_ONCE));
             parking_lot::MutexGuard::unlock_fair(state);
             let Some(images) = images else { break };
             keys += images.len() as u64;
@@ -112,11 +120,9 @@ fn write(database: &Database, files: &Files, begun: &Begun) -> Result<Option<u64
         transaction.drop_keyspace(id.0, 0)?;
     }
     // What the store says must not be ahead of what the log could replay.
-    if files.log.wait(begun.position).is_err() {
-        return Ok(None);
-    }
+    files.log.wait(begun.position)?;
     transaction.commit()?;
-    Ok(Some(keys))
+    Ok(keys)
 }
 
 fn put(
@@ -140,7 +146,7 @@ fn put(
 
 fn end(database: &Database, committed: bool) {
     let mut state = database.lock();
-    for keyspace in &mut state.keyspaces {
+    for keyspace in state.every_keyspace() {
         keyspace.end_snapshot(committed);
     }
     state.checkpoints += u64::from(committed);

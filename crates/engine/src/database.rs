@@ -1,10 +1,19 @@
 //! [`Database`]: the state behind one lock, and how commands run on it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
-use tuckbox_resp::{Command, ErrorReply, Reply, table::CommandSpec};
+use tuckbox_resp::{
+    Command, ErrorReply, Reply,
+    table::{CommandSpec, Flags},
+};
 
 use crate::{
     background::Bells,
@@ -21,6 +30,19 @@ use crate::{
 
 /// How many logical databases `SELECT` chooses from.
 pub(crate) const LOGICAL: usize = 16;
+
+/// How often what was read from the store may be out of date before checkpoints
+/// are kept away from the next reading.
+const STALE_READS: usize = 2;
+
+/// Bytes of large values on their way out at which the background is woken.
+const TRASH_BYTES: usize = 8 << 20;
+
+/// Limits are looked at when so many bytes more are held, or after 64 commands.
+const GROWN_BYTES: usize = 1 << 20;
+
+/// Beyond twice its limit and so many bytes more, memory takes no more writes.
+const OVERFULL_BYTES: usize = 64 << 20;
 
 /// Segments looked at per command while memory is over its limit.
 const EVICT_STEP: usize = 4;
@@ -43,6 +65,9 @@ pub(crate) struct Call {
 pub(crate) struct Database {
     id: u32,
     pub(crate) options: Options,
+    /// Memory is so far over its limit that nothing may be added, because
+    /// checkpoints do not keep up with the writers.
+    overfull: AtomicBool,
     /// Wakes the background.
     pub(crate) bells: Arc<Bells>,
     /// The log and the store; `None`: nothing is kept.
@@ -64,6 +89,8 @@ pub(crate) struct State {
     pub(crate) effects: Effects,
     versions: Versions,
     commands: u64,
+    /// Bytes that were held when the limits were last looked at.
+    looked_at: usize,
 }
 
 /// Keys that the store has to be asked for, each with its logical database.
@@ -125,6 +152,7 @@ impl Database {
         Self {
             id,
             options,
+            overfull: AtomicBool::new(false),
             bells: Arc::default(),
             files: None,
             state: Mutex::new(State {
@@ -135,6 +163,7 @@ impl Database {
                 effects: Effects::new(false),
                 versions: Versions::default(),
                 commands: 0,
+                looked_at: 0,
             }),
         }
     }
@@ -195,18 +224,24 @@ impl Database {
         };
         // Under the lock, so that the log's times never go backwards.
         let now = self.options.clock.now_ms();
+        let mut observed = 0;
         for (db, key) in watched {
-            state.keyspaces[*db].get(key, now);
+            let keyspace = &mut state.keyspaces[*db];
+            keyspace.get(key, now);
+            observed = observed.max(keyspace.observed());
         }
         state.effects.begin(self.id, now);
-        let mut running =
-            Running { state: &mut state, now, resp3, cold: cold.as_ref(), observed: 0 };
+        let mut running = Running { state: &mut state, now, resp3, cold: cold.as_ref(), observed };
         let result = body(&mut running);
         let observed = running.observed;
         let position = self.append(&mut state, observed);
         state.commands += 1;
-        if state.commands % 64 == 0 || cold.is_some() {
+        if state.commands.is_multiple_of(64)
+            || cold.is_some()
+            || state.bytes_held() > state.looked_at + GROWN_BYTES
+        {
             self.keep_to_the_limits(&mut state);
+            state.looked_at = state.bytes_held();
         }
         Ok((result, position))
     }
@@ -237,17 +272,18 @@ impl Database {
 
     /// Refuses writes that could not be kept.
     fn admit_writes(&self, calls: &[Call]) -> Result<(), ErrorReply> {
-        if !calls.iter().any(|call| call.spec.flags.contains(tuckbox_resp::table::Flags::WRITE)) {
+        if !calls.iter().any(|call| call.spec.flags.contains(Flags::WRITE)) {
             return Ok(());
         }
         let Some(files) = &self.files else {
-            let growing =
-                |call: &Call| call.spec.flags.contains(tuckbox_resp::table::Flags::DENYOOM);
-            if calls.iter().any(growing) && self.lock().memory() > self.options.memory_limit {
+            if calls.iter().any(Call::adds) && self.lock().memory() > self.options.memory_limit {
                 return Err(commands::OUT_OF_MEMORY.into());
             }
             return Ok(());
         };
+        if self.overfull.load(Ordering::Relaxed) && calls.iter().any(Call::adds) {
+            return Err(commands::OUT_OF_MEMORY.into());
+        }
         match files.log.state() {
             log::State::Open if !files.log.pending_full() => Ok(()),
             log::State::Open => Err(commands::LOG_BEHIND.into()),
@@ -266,13 +302,21 @@ impl Database {
     ) -> Result<(MutexGuard<'_, State>, Option<Cold>), ErrorReply> {
         // What the store was asked for, as of a stamp: keys it does not have, and
         // a walk.
-        let mut absent = Missing::new();
+        let mut absent = HashSet::new();
         let mut cold = None;
+        let mut stale = 0;
+        let mut _no_checkpoint = None;
         let mut state = self.lock();
         let mut stamp = state.stamp();
         loop {
             let mut missing = state.missing(calls, watched);
-            missing.retain(|key| !absent.contains(key));
+            if !absent.is_empty() {
+                missing.retain(|key| !absent.contains(key));
+            }
+            if missing.len() > 1 {
+                missing.sort_unstable();
+                missing.dedup();
+            }
             let walk = if cold.is_none() { state.walk(calls) } else { None };
             if missing.is_empty() && walk.is_none() {
                 return Ok((state, cold));
@@ -284,6 +328,11 @@ impl Database {
             let walked = walk.as_ref().map(|(db, _)| state.keyspaces[*db].id());
             drop(state);
 
+            if stale == STALE_READS {
+                // A reading that takes longer than the time between two checkpoints
+                // would never be good.
+                _no_checkpoint = Some(files.saving.lock());
+            }
             let mut found: SmallVec<[_; 4]> = SmallVec::new();
             for ((id, hash), (_, key)) in keyspaces.into_iter().zip(&missing) {
                 found.push(files.records.read(id, hash, key).map_err(|error| store_reply(&error))?);
@@ -299,17 +348,26 @@ impl Database {
                 // or of a keyspace that is elsewhere now.
                 stamp = state.stamp();
                 absent.clear();
+                stale += 1;
                 cold = None;
                 continue;
             }
             for ((db, key), found) in missing.into_iter().zip(found) {
                 match found {
                     Some(found) => state.keyspaces[db].admit(&key, found.value, found.expire_at),
-                    None => absent.push((db, key)),
+                    None => _ = absent.insert((db, key)),
                 }
             }
             // Once more: other keys may have been dropped from memory meanwhile.
         }
+    }
+
+    /// Notes whether memory takes more writes. It holds what no checkpoint has
+    /// saved yet, however much that is, and checkpoints can fail for long.
+    pub(crate) fn note_memory(&self, state: &State) {
+        let most = self.options.memory_limit.saturating_mul(2).saturating_add(OVERFULL_BYTES);
+        let overfull = state.memory() > most;
+        self.overfull.store(overfull, Ordering::Relaxed);
     }
 
     /// Puts the frame into the log; returns the position that has to be
@@ -338,6 +396,9 @@ impl Database {
     /// memory is over its limit; the background goes on where a few segments
     /// are not enough.
     fn keep_to_the_limits(&self, state: &mut State) {
+        if state.trash() > TRASH_BYTES {
+            self.bells.tidy.ring();
+        }
         let Some(files) = &self.files else { return };
         if files.log.bytes_since_trim() > self.options.checkpoint_log_bytes {
             self.bells.save.ring();
@@ -351,6 +412,7 @@ impl Database {
                 }
             }
         }
+        self.note_memory(state);
     }
 }
 
@@ -368,10 +430,30 @@ impl State {
         self.keyspaces.iter().map(Keyspace::memory).sum()
     }
 
+    /// Bytes of large values that were deleted and not freed yet, roughly.
+    fn trash(&self) -> usize {
+        self.keyspaces.iter().map(Keyspace::trash).sum()
+    }
+
+    /// Bytes in memory, with those that wait to be freed.
+    fn bytes_held(&self) -> usize {
+        self.memory() + self.trash()
+    }
+
+    /// The keyspaces, and those that were flushed and are not dropped yet.
+    pub(crate) fn every_keyspace(&mut self) -> impl Iterator<Item = &mut Keyspace> {
+        self.keyspaces.iter_mut().chain(&mut self.flushes.trash)
+    }
+
     /// What was read from the store outside the lock can be used as long as
     /// this is the same.
     fn stamp(&self) -> (u64, u64) {
         (self.checkpoints, self.flushes.count)
+    }
+
+    /// Whether anything changed since the last checkpoint.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.flushes.changed || self.keyspaces.iter().any(Keyspace::is_dirty)
     }
 
     /// The keys that `calls` name and that the store has to be asked for.
@@ -395,7 +477,10 @@ impl State {
         in_places(calls).find_map(|(call, places)| {
             let db = places.of(call.db);
             let partial = self.keyspaces[db].residency() == Residency::Partial;
-            let walk = partial.then(|| commands::walk(call, &mut self.random))??;
+            let walk = partial.then(|| {
+                let gone = self.keyspaces[db].gone();
+                commands::walk(call, gone, &mut self.random)
+            })??;
             Some((db, walk))
         })
     }
@@ -426,6 +511,11 @@ fn in_places(calls: &[Call]) -> impl Iterator<Item = (&Call, Places)> {
 }
 
 impl Call {
+    /// Whether the command can take more memory.
+    fn adds(&self) -> bool {
+        self.spec.flags.contains(Flags::DENYOOM)
+    }
+
     /// The keys that have to be in memory, each with its logical database.
     fn keys(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let indexes = self.spec.keys(&self.command).ok().into_iter().flatten();

@@ -14,7 +14,7 @@ use crate::OpenError;
 /// ends.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -48,7 +48,17 @@ impl DirectoryLock {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", this_process()));
         write.map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a process that another thread is
+        // about to start still has it open.
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the data directory could not be released");
+        }
     }
 }
 

@@ -16,6 +16,9 @@
 use bytes::Bytes;
 use tuckbox_resp::Command;
 
+/// A buffer that grew beyond this is not kept.
+const KEPT_BYTES: usize = 1 << 20;
+
 /// The effects of the commands that are running, or nothing at all when no log
 /// wants them.
 #[derive(Debug, Default)]
@@ -34,6 +37,9 @@ impl Effects {
     /// Begins the next frame.
     pub(crate) fn begin(&mut self, database: u32, now: u64) {
         self.frame.clear();
+        if self.frame.capacity() > KEPT_BYTES {
+            self.frame = Vec::new();
+        }
         self.count = 0;
         if self.logged {
             put_number(&mut self.frame, u64::from(database));

@@ -189,7 +189,9 @@ impl Inner {
 
     fn close(&self) -> Result<(), OpenError> {
         self.background.stop();
-        let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        // Whoever comes second waits for the first.
+        let mut held = self.lock.lock();
+        let Some(lock) = held.take() else { return Ok(()) };
         let saved = self.checkpoint();
         if let Some(files) = &self.database.files {
             let logged = files.log.close();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tuckbox_resp::ErrorReply;
 
-use crate::{log::LogError, store::StoreError};
+use crate::{checkpoint::CheckpointError, log::LogError, store::StoreError};
 
 /// An engine could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,15 @@ pub enum OpenError {
     /// No randomness for hash seeds.
     #[error("the operating system gave no randomness: {0}")]
     Random(String),
+}
+
+impl From<CheckpointError> for OpenError {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Store(error) => error.into(),
+            CheckpointError::Log(error) => error.into(),
+        }
+    }
 }
 
 impl From<StoreError> for OpenError {

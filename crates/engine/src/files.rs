@@ -3,10 +3,9 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
     commands::{Cold, ColdKey, Walk},
@@ -31,7 +30,7 @@ pub(crate) struct Records {
     /// The data directory.
     dir: PathBuf,
     /// `None` once it was closed.
-    store: RwLock<Option<Arc<Store>>>,
+    store: RwLock<Option<Store>>,
 }
 
 impl Files {
@@ -65,15 +64,15 @@ impl Records {
     /// Opens the store of the data directory `dir`.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let store = Store::open(&dir.join("store"))?;
-        Ok(Self { dir: dir.to_owned(), store: RwLock::new(Some(Arc::new(store))) })
+        Ok(Self { dir: dir.to_owned(), store: RwLock::new(Some(store)) })
     }
 
     /// The store.
     ///
     /// # Errors
     /// [`StoreError::Closed`] after [`Records::close`].
-    pub(crate) fn store(&self) -> Result<Arc<Store>, StoreError> {
-        self.store.read().clone().ok_or(StoreError::Closed)
+    pub(crate) fn store(&self) -> Result<MappedRwLockReadGuard<'_, Store>, StoreError> {
+        RwLockReadGuard::try_map(self.store.read(), Option::as_ref).map_err(|_| StoreError::Closed)
     }
 
     /// Closes the store, after what is being read from it.

@@ -1,8 +1,11 @@
 //! `MULTI`, `EXEC`, `DISCARD`, `WATCH`, `UNWATCH`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tuckbox_resp::{
@@ -51,7 +54,9 @@ impl Queue {
             self.fail();
             return Reply::error("ERR too many commands in one transaction");
         }
-        self.commands.push(queued);
+        if !self.failed {
+            self.commands.push(queued);
+        }
         Reply::QUEUED
     }
 
@@ -87,7 +92,7 @@ impl Queue {
 pub(crate) struct Watches {
     /// Raised when one of the keys changes.
     changed: Arc<AtomicBool>,
-    keys: Vec<(usize, Box<[u8]>)>,
+    keys: HashSet<(usize, Box<[u8]>)>,
 }
 
 impl Connection {
@@ -143,11 +148,9 @@ impl Connection {
         let watched = engine.database.run_watched(&[], &watched, false, |running| {
             let keyspace = &mut running.state.keyspaces[db];
             for key in keys {
-                if self.watches.keys.iter().any(|(other, known)| *other == db && **known == *key) {
-                    continue;
+                if self.watches.keys.insert((db, key.into())) {
+                    keyspace.watch(key, Arc::clone(&self.watches.changed));
                 }
-                keyspace.watch(key, Arc::clone(&self.watches.changed));
-                self.watches.keys.push((db, key.into()));
             }
         });
         match watched {
@@ -161,7 +164,7 @@ impl Connection {
             return;
         }
         let mut state = self.engine.database.lock();
-        for (db, key) in self.watches.keys.drain(..) {
+        for (db, key) in self.watches.keys.drain() {
             state.keyspaces[db].unwatch(&key, &self.watches.changed);
         }
         drop(state);

@@ -153,6 +153,7 @@ impl Context<'_> {
         let mut fresh = Keyspace::new(id, self.random.seed());
         fresh.moved(self.version);
         let old = &mut self.keyspaces[db];
+        fresh.go_on_counting(old);
         old.hand_over_watchers(&mut fresh);
         self.flushes.flushed.push(old.id());
         self.flushes.trash.push(std::mem::replace(old, fresh));

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use bytes::BytesMut;
 use tuckbox_resp::{Command, ErrorReply, Reply};
 
 use super::{
@@ -107,18 +108,37 @@ fn hmget(context: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorRep
 
 fn hgetall(context: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorReply> {
     let Some(hash) = context.hash(&command[1])? else { return Ok(Reply::Map(Vec::new())) };
-    let pair = |(field, value)| (Reply::bulk(field), Reply::bulk(value));
-    Ok(Reply::Map(hash.iter().map(pair).collect()))
+    let items = || hash.iter().flat_map(|(field, value)| [field, value]);
+    let mut pairs = Vec::with_capacity(hash.len());
+    let mut replies = bulks(items(), items());
+    while let (Some(field), Some(value)) = (replies.next(), replies.next()) {
+        pairs.push((field, value));
+    }
+    Ok(Reply::Map(pairs))
 }
 
 fn hkeys(context: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorReply> {
     let Some(hash) = context.hash(&command[1])? else { return Ok(Reply::Array(Vec::new())) };
-    Ok(Reply::Array(hash.iter().map(|(field, _)| Reply::bulk(field)).collect()))
+    let fields = || hash.iter().map(|(field, _)| field);
+    Ok(Reply::Array(bulks(fields(), fields()).collect()))
 }
 
 fn hvals(context: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorReply> {
     let Some(hash) = context.hash(&command[1])? else { return Ok(Reply::Array(Vec::new())) };
-    Ok(Reply::Array(hash.iter().map(|(_, value)| Reply::bulk(value)).collect()))
+    let values = || hash.iter().map(|(_, value)| value);
+    Ok(Reply::Array(bulks(values(), values()).collect()))
+}
+
+/// Bulk strings of `items`, which come `again`: slices of one allocation
+/// instead of an allocation each.
+fn bulks<'a>(
+    items: impl Iterator<Item = &'a [u8]>,
+    again: impl Iterator<Item = &'a [u8]>,
+) -> impl Iterator<Item = Reply> {
+    let mut all = BytesMut::new();
+    items.for_each(|item| all.extend_from_slice(item));
+    let mut all = all.freeze();
+    again.map(move |item| Reply::Bulk(all.split_to(item.len())))
 }
 
 fn hlen(context: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorReply> {

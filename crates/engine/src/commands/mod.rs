@@ -50,9 +50,10 @@ pub(crate) fn handler(spec: &CommandSpec) -> Option<Handler> {
 
 /// The places that a command walks besides the keys it names; `None` for the
 /// most, that walk none.
-pub(crate) fn walk(call: &Call, random: &mut Random) -> Option<Walk> {
+/// `gone`: keys that the store still has and that were deleted since.
+pub(crate) fn walk(call: &Call, gone: usize, random: &mut Random) -> Option<Walk> {
     match call.spec.name {
-        "scan" | "keys" | "randomkey" => generic::walk(call, random),
+        "scan" | "keys" | "randomkey" => generic::walk(call, gone, random),
         _ => None,
     }
 }

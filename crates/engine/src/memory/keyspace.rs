@@ -121,6 +121,11 @@ impl Keyspace {
         self.books.residency
     }
 
+    /// Deleted keys that the store still has.
+    pub(crate) fn gone(&self) -> usize {
+        self.books.gone
+    }
+
     /// Keys removed because their time had come, since the keyspace was made.
     pub(crate) fn expired(&self) -> u64 {
         self.books.expired
@@ -158,9 +163,21 @@ impl Keyspace {
         self.books.moved = version;
     }
 
+    /// Goes on counting where `other`, whose place it takes, has stopped.
+    pub(crate) fn go_on_counting(&mut self, other: &Self) {
+        self.books.expired = other.books.expired;
+        self.books.evicted = other.books.evicted;
+    }
+
     /// Large values that were deleted; dropping them is the caller's work.
     pub(crate) fn take_trash(&mut self) -> Vec<Value> {
+        self.books.trash_bytes = 0;
         std::mem::take(&mut self.books.trash)
+    }
+
+    /// Bytes of large values that were deleted and not taken yet, roughly.
+    pub(crate) fn trash(&self) -> usize {
+        self.books.trash_bytes
     }
 
     fn segment_index(&self, place: u64) -> usize {

@@ -3,6 +3,7 @@
 
 mod glob;
 mod hash;
+mod key;
 mod keyspace;
 mod segment;
 mod string;

@@ -2,7 +2,7 @@
 
 use super::{Hash, Str};
 
-/// What a key holds. 24 bytes, so that a keyspace entry fits a cache line.
+/// What a key holds. 24 bytes, which keeps a keyspace's entry small.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     /// A byte string.

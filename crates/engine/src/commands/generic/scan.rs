@@ -35,7 +35,7 @@ struct Found<'a> {
 
 /// The places that `SCAN`, `KEYS` and `RANDOMKEY` walk. `None` when the
 /// arguments are wrong, which the command itself will say.
-pub(crate) fn walk(call: &Call, random: &mut Random) -> Option<Walk> {
+pub(crate) fn walk(call: &Call, gone: usize, random: &mut Random) -> Option<Walk> {
     match call.spec.name {
         "scan" => {
             let options = ScanOptions::parse(&call.command, 1).ok()?;
@@ -44,7 +44,11 @@ pub(crate) fn walk(call: &Call, random: &mut Random) -> Option<Walk> {
             Some(Walk { from: options.cursor, count, wraps: false })
         }
         "keys" => Some(Walk { from: 0, count: usize::MAX, wraps: false }),
-        "randomkey" => Some(Walk { from: random.next(), count: NEIGHBOURS, wraps: true }),
+        "randomkey" => {
+            // However many of the neighbours are gone by now, some are left.
+            let count = NEIGHBOURS.saturating_add(gone);
+            Some(Walk { from: random.next(), count, wraps: true })
+        }
         _ => None,
     }
 }
@@ -53,8 +57,9 @@ pub(super) fn scan(ctx: &mut Context<'_>, command: &Command) -> Result<Reply, Er
     let options = ScanOptions::parse(command, 1)?;
     let cold = cold_from(ctx, options.cursor)?.map(|cold| (&*cold.keys, cold.until));
     let wanted = options.count.saturating_add(1);
+    let patience = wanted.saturating_mul(PASS_AT_MOST);
     let keyspace = &ctx.keyspaces[ctx.db];
-    let (mut found, until) = list(keyspace, cold, options.cursor, wanted, ctx.now);
+    let (mut found, until) = list(keyspace, cold, options.cursor, wanted, patience, ctx.now);
     let mut next = until.checked_add(1).unwrap_or(0);
     if found.len() > options.count {
         // Keys of one place stay together: the cursor could not part them.
@@ -79,7 +84,7 @@ pub(super) fn keys(ctx: &mut Context<'_>, command: &Command) -> Result<Reply, Er
         return Err(ONE_WALK.into());
     }
     let cold = cold.map(|cold| (&*cold.keys, cold.until));
-    let (found, _) = list(&ctx.keyspaces[ctx.db], cold, 0, usize::MAX, ctx.now);
+    let (found, _) = list(&ctx.keyspaces[ctx.db], cold, 0, usize::MAX, usize::MAX, ctx.now);
     let matching = found.iter().filter(|found| glob(pattern, found.key));
     Ok(Reply::Array(matching.map(|found| Reply::bulk(found.key)).collect()))
 }
@@ -108,7 +113,8 @@ fn circle(keyspace: &Keyspace, from: u64, now: u64) -> Vec<Found<'_>> {
     let mut row = Vec::new();
     for (mut place, end) in [(from, u64::MAX), (0, from)] {
         while row.len() < NEIGHBOURS && place < end {
-            let (found, until) = list(keyspace, None, place, NEIGHBOURS - row.len(), now);
+            let (found, until) =
+                list(keyspace, None, place, NEIGHBOURS - row.len(), usize::MAX, now);
             row.extend(found.into_iter().take_while(|found| found.place < end));
             place = until.saturating_add(1);
         }
@@ -123,10 +129,10 @@ fn circle_with<'a>(keyspace: &'a Keyspace, cold: &'a Cold, now: u64) -> Vec<Foun
     let turn = cold.keys.partition_point(|key| key.place >= cold.from);
     let (ahead, behind) = cold.keys.split_at(turn);
     let until = if round { u64::MAX } else { cold.until };
-    let mut row = list(keyspace, Some((ahead, until)), cold.from, NEIGHBOURS, now).0;
+    let mut row = list(keyspace, Some((ahead, until)), cold.from, NEIGHBOURS, usize::MAX, now).0;
     if round && row.len() < NEIGHBOURS {
         let wanted = NEIGHBOURS - row.len();
-        let (found, _) = list(keyspace, Some((behind, cold.until)), 0, wanted, now);
+        let (found, _) = list(keyspace, Some((behind, cold.until)), 0, wanted, usize::MAX, now);
         row.extend(found.into_iter().take_while(|found| found.place < cold.from));
     }
     row
@@ -156,10 +162,11 @@ fn list<'a>(
     cold: Option<(&'a [ColdKey], u64)>,
     from: u64,
     count: usize,
+    patience: usize,
     now: u64,
 ) -> (Vec<Found<'a>>, u64) {
     let (cold, cold_until) = cold.unwrap_or((&[], u64::MAX));
-    let mut patience = count.saturating_mul(PASS_AT_MOST);
+    let mut patience = patience;
     let mut found = Vec::new();
     let mut place = from;
     loop {

@@ -39,7 +39,7 @@ impl Image {
             value.encode(&mut payload);
             (value.kind(), payload)
         });
-        Self { hash, key: entry.key.clone(), expire_at: entry.expire_at, value }
+        Self { hash, key: (*entry.key).into(), expire_at: entry.expire_at, value }
     }
 }
 
@@ -91,6 +91,8 @@ pub(super) struct Books {
     pub(super) watchers: HashMap<Box<[u8]>, Vec<Arc<AtomicBool>>>,
     /// Large values on their way out.
     pub(super) trash: Vec<Value>,
+    /// Their bytes, roughly.
+    pub(super) trash_bytes: usize,
     pub(super) residency: Residency,
     /// Keys that were removed because their time had come.
     pub(super) expired: u64,
@@ -114,6 +116,7 @@ impl Books {
             memory: 0,
             watchers: HashMap::new(),
             trash: Vec::new(),
+            trash_bytes: 0,
             residency: Residency::Complete,
             expired: 0,
             evicted: 0,
@@ -151,6 +154,7 @@ impl Books {
 
     pub(super) fn discard(&mut self, value: Value) {
         if value.memory() >= TRASH_FROM {
+            self.trash_bytes += value.memory();
             self.trash.push(value);
         }
     }
@@ -164,13 +168,23 @@ pub(super) fn bury(
     books: &mut Books,
     hash: KeyHash,
 ) -> bool {
+    let (value, gone) = exhume(entry, header, books, hash);
+    value.into_iter().for_each(|value| books.discard(value));
+    gone
+}
+
+/// As [`bury`], and gives the value.
+pub(super) fn exhume(
+    entry: &mut Entry,
+    header: &mut Header,
+    books: &mut Books,
+    hash: KeyHash,
+) -> (Option<Value>, bool) {
     let (epoch, committed) = (entry.epoch, books.committed);
     books.changing(entry, header, hash);
     books.memory -= entry.memory();
-    if let Some(value) = entry.value.take() {
-        books.discard(value);
-        books.len -= 1;
-    }
+    let value = entry.value.take();
+    books.len -= u64::from(value.is_some());
     entry.expire_at = 0;
     // A snapshot that has taken this entry already will store it.
     debug_assert!(entry.in_store || epoch > committed);
@@ -181,5 +195,5 @@ pub(super) fn bury(
         // Whoever misses the key has seen this, and nothing else is left to say so.
         header.removed = books.version;
     }
-    !entry.in_store
+    (value, !entry.in_store)
 }

@@ -8,7 +8,7 @@ use super::{
         segment::{Entry, Header},
     },
     KeyHash,
-    books::{Books, bury},
+    books::{Books, bury, exhume},
 };
 
 /// A live key found in a keyspace.
@@ -66,11 +66,15 @@ impl<'a> Slot<'a> {
 
     /// Deletes the key and gives its value.
     pub(crate) fn take(mut self) -> Value {
-        // The value is cloned: a checkpoint or the store may still want it, and
-        // those who take are about to write it elsewhere.
-        let value = live(self.entry.get_mut()).clone();
-        self.remove();
-        value
+        // What a checkpoint still wants of it was saved before it is moved.
+        let (value, gone) = exhume(self.entry.get_mut(), self.header, self.books, self.hash);
+        if gone {
+            self.entry.remove();
+        }
+        match value {
+            Some(value) => value,
+            None => unreachable!("a slot is made for live entries only"),
+        }
     }
 }
 

@@ -24,7 +24,8 @@ impl Keyspace {
         while self.sweep_hand < self.segments.len() {
             let index = self.sweep_hand;
             self.sweep_hand += 1;
-            if self.segments[index].header.next_expiry <= now {
+            let segment = &self.segments[index];
+            if segment.header.next_expiry <= now || segment.is_sparse() {
                 self.sweep_segment(index, now, swept);
                 visited += 1;
                 if visited >= segments {
@@ -163,6 +164,11 @@ impl Keyspace {
             }
         }
         (!images.is_empty()).then_some(images)
+    }
+
+    /// Whether a checkpoint is being made of it.
+    pub(crate) fn has_snapshot(&self) -> bool {
+        self.books.snapshot.is_some()
     }
 
     /// Ends a checkpoint: with `committed`, the store now has the state at its

@@ -52,7 +52,7 @@ fn run(world: &mut World, store: &Store, line: &str, extra: usize) -> Reply {
     let spec = table::lookup(command.name()).unwrap();
     let handler: Handler = commands::handler(spec).unwrap();
     let call = Call { spec, handler, command, db: 0 };
-    let wanted = walk(&call, &mut world.random).expect("a walk");
+    let wanted = walk(&call, 0, &mut world.random).expect("a walk");
     world.cold = Some(read(world, store, wanted, extra));
     let reply = world.call(0, &call.command).0;
     world.cold = None;
