@@ -41,7 +41,7 @@ struct MarkedBody {
 }
 
 fn as_object<S: Serializer>(lessons: &[Completed], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(lessons.iter().map(|(slug, time)| (&**slug, &**time)))
+    serializer.collect_map(lessons.iter().map(|(slug, time)| (slug.to_str(), time.to_str())))
 }
 
 /// `GET /login?userId=…`. Two store commands in one round trip.

@@ -1,14 +1,36 @@
 //! [`Progress`]: who has completed which lesson. The keys and commands of this
 //! app are all in this file.
 
-use bytestring::ByteString;
+use std::{borrow::Cow, fmt};
+
+use bytes::Bytes;
 use tuckbox::{Db, Error, Reply, cmd};
 
 use crate::domain::{LessonSlug, UserId};
 
-/// A completed lesson and when it was completed, in RFC 3339; slices of the
-/// store's reply.
-pub(crate) type Completed = (ByteString, ByteString);
+/// A completed lesson and when it was completed, in RFC 3339.
+pub(crate) type Completed = (Text, Text);
+
+/// Text that the store has: a slice of its reply.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Text(Bytes);
+
+impl Text {
+    /// The text. Others may write to the same store: what is not UTF-8 is shown
+    /// as well as it can be.
+    pub(crate) fn to_str(&self) -> Cow<'_, str> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(&self.0),
+        }
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_str())
+    }
+}
 
 /// Who has completed which lesson: a hash `lessons:{user}` of slug to time,
 /// exactly as the tutorial keeps it.
@@ -64,10 +86,6 @@ fn key(user: &UserId) -> String {
     format!("lessons:{user}")
 }
 
-fn text(reply: Reply) -> Result<ByteString, Error> {
-    let bytes = reply.into_bytes()?.unwrap_or_default();
-    // Others may write to the same store: what is not UTF-8 is shown as well as
-    // it can be.
-    Ok(ByteString::try_from(bytes.clone())
-        .unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into()))
+fn text(reply: Reply) -> Result<Text, Error> {
+    Ok(Text(reply.into_bytes()?.unwrap_or_default()))
 }

@@ -140,7 +140,9 @@ impl Worker {
             bell.set_awake(false);
             let next = tidy(&self.database, &self.stop, &mut done);
             bell.set_awake(next.is_some());
-            bell.sleep(next);
+            // However many nudges there are, ten rounds in a second are enough.
+            bell.rest(TICK);
+            bell.sleep(next.map(|next| next.saturating_sub(TICK)));
         }
     }
 

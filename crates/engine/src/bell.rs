@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -44,16 +44,24 @@ impl Bell {
 
     fn sound(&self, how: Rung) {
         let mut rung = self.rung.lock();
-        if *rung == Rung::No {
+        if how > *rung {
+            *rung = how;
             self.wake.notify_one();
         }
-        *rung = how.max(*rung);
     }
 
     /// Says whether nudges may be left out: `false` before looking, under the
     /// lock, whether there is anything to do.
     pub(crate) fn set_awake(&self, awake: bool) {
         self.awake.store(awake, Ordering::Relaxed);
+    }
+
+    /// Pauses for `pause`, or until something is to be done now. A nudge does
+    /// not end the pause; the next sleep hears it.
+    pub(crate) fn rest(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut rung = self.rung.lock();
+        while *rung != Rung::Now && !self.wake.wait_until(&mut rung, until).timed_out() {}
     }
 
     /// Sleeps until the bell rings, for `at_most` when that is given; returns

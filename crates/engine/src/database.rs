@@ -38,9 +38,6 @@ const STALE_READS: usize = 2;
 /// Bytes of large values on their way out at which the background is woken.
 const TRASH_BYTES: usize = 8 << 20;
 
-/// Limits are looked at when so many bytes more are held, or after 64 commands.
-const GROWN_BYTES: usize = 1 << 20;
-
 /// Beyond twice its limit and so many bytes more, memory takes no more writes.
 const OVERFULL_BYTES: usize = 64 << 20;
 
@@ -89,8 +86,6 @@ pub(crate) struct State {
     pub(crate) effects: Effects,
     versions: Versions,
     commands: u64,
-    /// Bytes that were held when the limits were last looked at.
-    looked_at: usize,
 }
 
 /// Keys that the store has to be asked for, each with its logical database.
@@ -163,7 +158,6 @@ impl Database {
                 effects: Effects::new(false),
                 versions: Versions::default(),
                 commands: 0,
-                looked_at: 0,
             }),
         }
     }
@@ -231,22 +225,20 @@ impl Database {
             observed = observed.max(keyspace.observed());
         }
         state.effects.begin(self.id, now);
-        let mut running = Running { state: &mut state, now, resp3, cold: cold.as_ref(), observed };
+        let mut running =
+            Running { state: &mut state, now, resp3, cold: cold.as_ref(), observed, grown: false };
         let result = body(&mut running);
-        let observed = running.observed;
+        let Running { observed, grown, .. } = running;
         let position = self.append(&mut state, observed);
         state.commands += 1;
-        if state.commands.is_multiple_of(64)
-            || cold.is_some()
-            || state.bytes_held() > state.looked_at + GROWN_BYTES
-        {
+        if grown || cold.is_some() || state.commands.is_multiple_of(64) {
             self.keep_to_the_limits(&mut state);
-            state.looked_at = state.bytes_held();
         }
         Ok((result, position))
     }
 
-    /// Replays one effect from the log, at the time it was made.
+    /// Replays one effect from the log, at the time it was made. An error reply
+    /// means that the store and the log do not belong together.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -255,7 +247,7 @@ impl Database {
         records: &Records,
         call: &Call,
         now: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Reply, StoreError> {
         let mut state = self.lock();
         for (db, key) in state.missing(std::slice::from_ref(call), &[]) {
             let keyspace = &mut state.keyspaces[db];
@@ -264,10 +256,9 @@ impl Database {
             }
         }
         state.effects.begin(self.id, now);
-        let mut running = Running { state: &mut state, now, resp3: false, cold: None, observed: 0 };
-        let reply = running.call(call);
-        debug_assert!(!matches!(reply, Reply::Error(_)), "{:?} replayed: {reply:?}", call.command);
-        Ok(())
+        let mut running =
+            Running { state: &mut state, now, resp3: false, cold: None, observed: 0, grown: false };
+        Ok(running.call(call))
     }
 
     /// Refuses writes that could not be kept.
@@ -396,6 +387,7 @@ impl Database {
     /// memory is over its limit; the background goes on where a few segments
     /// are not enough.
     fn keep_to_the_limits(&self, state: &mut State) {
+        state.keyspaces.iter_mut().for_each(Keyspace::look_at);
         if state.trash() > TRASH_BYTES {
             self.bells.tidy.ring();
         }
@@ -433,11 +425,6 @@ impl State {
     /// Bytes of large values that were deleted and not freed yet, roughly.
     fn trash(&self) -> usize {
         self.keyspaces.iter().map(Keyspace::trash).sum()
-    }
-
-    /// Bytes in memory, with those that wait to be freed.
-    fn bytes_held(&self) -> usize {
-        self.memory() + self.trash()
     }
 
     /// The keyspaces, and those that were flushed and are not dropped yet.
@@ -532,6 +519,8 @@ pub(crate) struct Running<'a> {
     resp3: bool,
     cold: Option<&'a Cold>,
     observed: u64,
+    /// Memory has grown so much that its limit has to be looked at.
+    grown: bool,
 }
 
 impl Running<'_> {
@@ -556,6 +545,7 @@ impl Running<'_> {
         let other = context.other.unwrap_or(call.db);
         for db in [call.db, other] {
             self.observed = self.observed.max(state.keyspaces[db].observed());
+            self.grown |= state.keyspaces[db].has_grown();
         }
         if commands::sees_all_keys(call) {
             let latest = state.keyspaces.iter().map(Keyspace::latest).max();

@@ -35,8 +35,9 @@ pub enum OpenError {
     Store(Box<dyn std::error::Error + Send + Sync>),
     /// The log holds a frame that this version cannot read.
     #[error(
-        "frame {position} of the log in {} cannot be read: it was written by a newer version, or is \
-         damaged; use the version that wrote it", path.display()
+        "frame {position} of the log in {} cannot be replayed: it was written by a newer version, or \
+         belongs to another store; use the version that wrote it, or a backup of the whole directory",
+        path.display()
     )]
     Frame {
         /// The data directory.

@@ -28,7 +28,7 @@ pub struct Options {
     /// Default: 256 MiB.
     pub memory_limit: usize,
     /// Bytes of log after which a checkpoint is begun. A restart after a crash
-    /// replays about this much. Default: 8 MiB.
+    /// replays about this much, some milliseconds for each MiB. Default: 4 MiB.
     pub checkpoint_log_bytes: u64,
     /// Milliseconds after which changes are checkpointed, however few they
     /// are. Default: 5,000.
@@ -45,7 +45,7 @@ impl Default for Options {
         Self {
             durability: Durability::Always,
             memory_limit: 256 << 20,
-            checkpoint_log_bytes: 8 << 20,
+            checkpoint_log_bytes: 4 << 20,
             checkpoint_interval_ms: 5_000,
             clock: Arc::new(SystemClock::default()),
             random_seed: None,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use tuckbox_resp::table;
+use tuckbox_resp::{Reply, table};
 
 use crate::{
     OpenError, Options, commands,
@@ -44,7 +44,9 @@ pub(crate) fn open(dir: &Path, options: Options, seed: u64) -> Result<Database, 
                 return Err(unreadable());
             }
             let call = Call { spec, handler, command, db };
-            database.replay(&records, &call, decoded.now)?;
+            if let Reply::Error(_) = database.replay(&records, &call, decoded.now)? {
+                return Err(unreadable());
+            }
         }
     }
     let (log, recovered) = recovery.start()?;

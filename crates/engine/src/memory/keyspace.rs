@@ -21,6 +21,9 @@ use super::{
     segment::{Entry, SPLIT_AT, Segment},
 };
 
+/// Limits are looked at when so many bytes more are held.
+const GROWN_BYTES: usize = 1 << 20;
+
 /// The hash of a key under its keyspace's seed: SipHash-1-3, which a client
 /// who does not know the seed cannot make collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -178,6 +181,19 @@ impl Keyspace {
     /// Bytes of large values that were deleted and not taken yet, roughly.
     pub(crate) fn trash(&self) -> usize {
         self.books.trash_bytes
+    }
+
+    /// Whether a MiB more is held than when the limits were last looked at.
+    pub(crate) fn has_grown(&mut self) -> bool {
+        let held = self.books.memory + self.books.trash_bytes;
+        // What was freed since may grow again before it counts.
+        self.books.looked_at = self.books.looked_at.min(held);
+        held > self.books.looked_at + GROWN_BYTES
+    }
+
+    /// Notes that the limits were looked at.
+    pub(crate) fn look_at(&mut self) {
+        self.books.looked_at = self.books.memory + self.books.trash_bytes;
     }
 
     fn segment_index(&self, place: u64) -> usize {

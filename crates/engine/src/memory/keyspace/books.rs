@@ -93,6 +93,8 @@ pub(super) struct Books {
     pub(super) trash: Vec<Value>,
     /// Their bytes, roughly.
     pub(super) trash_bytes: usize,
+    /// Bytes that were held when the limits were last looked at.
+    pub(super) looked_at: usize,
     pub(super) residency: Residency,
     /// Keys that were removed because their time had come.
     pub(super) expired: u64,
@@ -117,6 +119,7 @@ impl Books {
             watchers: HashMap::new(),
             trash: Vec::new(),
             trash_bytes: 0,
+            looked_at: 0,
             residency: Residency::Complete,
             expired: 0,
             evicted: 0,
