@@ -1,0 +1,1 @@
+"""The bench's own parts: processes, a store, load, scenarios, reports."""

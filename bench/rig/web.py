@@ -1,0 +1,203 @@
+"""The lessons app beside Express: the same requests, the same redis-server, in turns."""
+
+import json
+import statistics
+import subprocess
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from . import load, report, store
+from .load import Request
+from .processes import Failure, Process, free_port
+
+PEER = report.BENCH / "peers" / "express-lessons"
+EXPRESS, ON_REDIS, ON_FILE, IN_MEMORY = "Express, Redis", "Tuckbox, Redis", "Tuckbox, file", "Tuckbox, memory"
+MEMORY_GOAL_MIB = 12
+WARM_UP_S = 1
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is asked, by a user of its own who has completed some lessons."""
+
+    name: str
+    request: Request
+    lessons: int = 0
+    logged_in: bool = True
+    # The server's CPU time as a part of Express's; on the embedded store, half of it.
+    goal: float | None = None
+    servers: tuple = (EXPRESS, ON_REDIS, ON_FILE, IN_MEMORY)
+
+    def request_on(self, port):
+        """The request, with the session that it needs, tried once and looked at."""
+        if not self.logged_in:
+            load.ask(port, self.request)
+            return self.request
+        cookie = load.log_in(port, f"bench-{self.lessons}")
+        for number in range(self.lessons):
+            load.ask(port, Request(f"/lessons/lesson-{number}/mark-complete", "POST", cookie=cookie))
+        request = Request(self.request.path, self.request.method, self.request.status, cookie)
+        answer = json.loads(load.ask(port, request)[0])
+        if "Lessons" in answer and len(answer["Lessons"]) != self.lessons:
+            raise Failure(f"{self.name}: {answer}")
+        return request
+
+
+SCENARIOS = (
+    Scenario("login", Request("/login?userId=bench", status=303), logged_in=False, goal=0.08),
+    Scenario("list of 0", Request("/lessons/completed"), goal=0.10),
+    Scenario("list of 50", Request("/lessons/completed"), lessons=50, goal=0.13),
+    Scenario("mark", Request("/lessons/lesson-0/mark-complete", "POST"), lessons=1, goal=0.10),
+    Scenario("page, no session", Request("/"), logged_in=False, servers=(ON_REDIS,)),
+    Scenario("healthz", Request("/healthz"), logged_in=False, servers=(ON_REDIS,)),
+)
+
+
+@dataclass
+class Series:
+    """The runs of one scenario on one server."""
+
+    figures: list = field(default_factory=list)
+    cpu_s: list = field(default_factory=list)
+    commands: dict = field(default_factory=dict)
+
+    def median(self, name):
+        return statistics.median(run[name] for run in self.figures)
+
+    def requests_per_second(self):
+        return statistics.median(run["requests"] / run["seconds"] for run in self.figures)
+
+    def cpu_per_1000(self):
+        runs = zip(self.cpu_s, self.figures)
+        return [seconds * 1000 / run["requests"] for seconds, run in runs]
+
+    def part_of(self, other):
+        """CPU time per request as a part of the other's: the median of the turns."""
+        return statistics.median(a / b for a, b in zip(self.cpu_per_1000(), other.cpu_per_1000()))
+
+
+def measure(binary, directory, seconds, runs):
+    """Runs all of it; the report's lines."""
+    busy = report.load_before()
+    install_peer()
+    with ExitStack() as running:
+        redis = running.enter_context(store.Store(directory))
+        servers = start_servers(binary, directory, redis)
+        for server in servers.values():
+            running.enter_context(server)
+        for server in servers.values():
+            server.ready()
+        results = {
+            scenario: in_turns(scenario, servers, redis, seconds, runs) for scenario in SCENARIOS
+        }
+        memory = {name: server.memory_mib() for name, server in servers.items()}
+    versions = [store.version(), "Node " + report.tool_version("node", "--version").removeprefix("v")]
+    versions += [report.wrk_version(), *peer_versions()]
+    command = "bench/run http"
+    lines = report.circumstances(command, versions, busy)
+    lines += report.paragraph(
+        f"""{load.CONNECTIONS} connections, {seconds} s a run, {runs} for each line, in turns after a warm-up of
+        {WARM_UP_S} s; medians. No answer had another status than the expected one. CPU is that of the server's
+        process alone, all threads, user and system; "of Express" is the median of the turns' ratios. Tuckbox writes
+        its access log, as JSON lines to a file; Express writes none."""
+    )
+    return lines + requests_table(results) + [""] + memory_table(memory, results)
+
+
+def install_peer():
+    """What Express needs, exactly as its lock file says."""
+    modules = PEER / "node_modules" / ".package-lock.json"
+    lock = PEER / "package-lock.json"
+    if not modules.exists() or modules.stat().st_mtime < lock.stat().st_mtime:
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PEER, check=True)
+
+
+def peer_versions():
+    """Of the packages that the peer names."""
+    lock = json.loads((PEER / "package-lock.json").read_text())["packages"]
+    return [f"{name} {lock['node_modules/' + name]['version']}" for name in lock[""]["dependencies"]]
+
+
+def start_servers(binary, directory, redis):
+    """Every server that is measured, by name."""
+
+    def lessons(url, log):
+        port = free_port()
+        return Process([binary], port, {"PORT": str(port), "REDIS_URL": url}, directory / log)
+
+    port = free_port()
+    express = {"PORT": str(port), "REDIS_URL": redis.url, "SESSION_SECRET": "bench", "NODE_ENV": "production"}
+    return {
+        EXPRESS: Process(["node", "server.js"], port, express, directory / "express.log", PEER),
+        ON_REDIS: lessons(redis.url, "redis.log"),
+        ON_FILE: lessons(f"file:{directory}/data", "file.log"),
+        IN_MEMORY: lessons("memory:", "memory.log"),
+    }
+
+
+def in_turns(scenario, servers, redis, seconds, runs):
+    """The scenario's series by server. Turns, so that all meet the same noise."""
+    chosen = {name: servers[name] for name in scenario.servers}
+    requests = {name: scenario.request_on(server.port) for name, server in chosen.items()}
+    for name, server in chosen.items():
+        load.run(server.port, requests[name], WARM_UP_S)
+    series = {name: Series() for name in chosen}
+    for _ in range(runs):
+        for name, server in chosen.items():
+            redis.forget_counts()
+            before = server.cpu_seconds()
+            figures = load.run(server.port, requests[name], seconds)
+            series[name].cpu_s.append(server.cpu_seconds() - before)
+            series[name].figures.append(figures)
+            counts = redis.counts().items()
+            series[name].commands = {command: count / figures["requests"] for command, count in counts}
+            rate = figures["requests"] / figures["seconds"]
+            print(f"{scenario.name:17} {name:16} {rate:8.0f} requests/s", flush=True)
+    return series
+
+
+def requests_table(results):
+    columns = ["", "", "#requests/s", "#p50 ms", "#p99 ms", "#CPU s per 1,000", "#of Express", "goal", "store commands"]
+    rows = []
+    for scenario, by_server in results.items():
+        for name, series in by_server.items():
+            ratio = goal = ""
+            if EXPRESS in by_server and name != EXPRESS:
+                part = series.part_of(by_server[EXPRESS])
+                limit = scenario.goal if name == ON_REDIS else scenario.goal / 2
+                ratio, goal = f"{part:.3f}", report.against(part, limit, "g")
+            rows.append([
+                scenario.name,
+                name,
+                f"{series.requests_per_second():,.0f}",
+                f"{series.median('p50_ms'):.2f}",
+                f"{series.median('p99_ms'):.2f}",
+                f"{statistics.median(series.cpu_per_1000()):.4f}",
+                ratio,
+                goal,
+                commands(series.commands) if name in (EXPRESS, ON_REDIS) else "",
+            ])
+    return report.table(columns, rows)
+
+
+def commands(per_request):
+    """As in `2 (get, expire)`. Redis has seen up to one request a connection more than wrk."""
+    often = {name: count for name, count in sorted(per_request.items()) if count > 0.05}
+    if not often:
+        return "0"
+    names = (name if count < 1.5 else f"{count:.0f} {name}" for name, count in often.items())
+    return f"{sum(often.values()):.1f} ({', '.join(names)})".replace(".0 (", " (")
+
+
+def memory_table(memory, results):
+    rows = []
+    for name, (now, peak) in memory.items():
+        goal = report.against(now, MEMORY_GOAL_MIB, "g") if name == ON_REDIS else ""
+        rows.append([name, f"{now:.1f}", f"{peak:.1f}", goal])
+    logins = next(series for scenario, series in results.items() if scenario.name == "login")
+    made = {name: sum(run["requests"] for run in series.figures) for name, series in logins.items()}
+    note = report.paragraph(
+        f"""Embedded, it holds all the sessions that were made by then, {made[ON_FILE]:,} and {made[IN_MEMORY]:,}, those
+        of the warm-up not counted; with a file, the part of it that is mapped counts as well."""
+    )
+    return report.table(["memory after all that, MiB", "#resident", "#at its peak", "goal"], rows) + note
