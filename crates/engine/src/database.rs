@@ -1,7 +1,7 @@
 //! [`Database`]: the state behind one lock, and how commands run on it.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +20,7 @@ use crate::{
     commands::{self, Cold, Context, Handler, Walk},
     effects::Effects,
     error::store_reply,
-    files::{Files, Records},
+    files::{Files, Records, Stored},
     log::{self, Position},
     memory::{Keyspace, KeyspaceId, Residency},
     options::Options,
@@ -291,18 +291,19 @@ impl Database {
         calls: &[Call],
         watched: &[(usize, &[u8])],
     ) -> Result<(MutexGuard<'_, State>, Option<Cold>), ErrorReply> {
-        // What the store was asked for, as of a stamp: keys it does not have, and
-        // a walk.
-        let mut absent = HashSet::new();
+        // What the store has of the keys, and of a walk, as of a stamp. It goes into
+        // memory at the end, all at once: others may have keys dropped meanwhile,
+        // and what was changed in memory stays there as long as the stamp does.
+        let mut fetched: HashMap<_, Option<Stored>> = HashMap::new();
         let mut cold = None;
         let mut stale = 0;
-        let mut _no_checkpoint = None;
+        let mut no_checkpoint = None;
         let mut state = self.lock();
         let mut stamp = state.stamp();
         loop {
             let mut missing = state.missing(calls, watched);
-            if !absent.is_empty() {
-                missing.retain(|key| !absent.contains(key));
+            if !fetched.is_empty() {
+                missing.retain(|key| !fetched.contains_key(key));
             }
             if missing.len() > 1 {
                 missing.sort_unstable();
@@ -310,6 +311,11 @@ impl Database {
             }
             let walk = if cold.is_none() { state.walk(calls) } else { None };
             if missing.is_empty() && walk.is_none() {
+                for ((db, key), found) in fetched {
+                    if let Some(found) = found {
+                        state.keyspaces[db].admit(&key, found.value, found.expire_at);
+                    }
+                }
                 return Ok((state, cold));
             }
             let keyspaces: SmallVec<[_; 4]> = missing
@@ -319,10 +325,10 @@ impl Database {
             let walked = walk.as_ref().map(|(db, _)| state.keyspaces[*db].id());
             drop(state);
 
-            if stale == STALE_READS {
+            if stale >= STALE_READS && no_checkpoint.is_none() {
                 // A reading that takes longer than the time between two checkpoints
-                // would never be good.
-                _no_checkpoint = Some(files.saving.lock());
+                // would never be good. Held until everything is in memory.
+                no_checkpoint = Some(files.saving.lock());
             }
             let mut found: SmallVec<[_; 4]> = SmallVec::new();
             for ((id, hash), (_, key)) in keyspaces.into_iter().zip(&missing) {
@@ -338,17 +344,12 @@ impl Database {
                 // What was read may be older than what memory has dropped since,
                 // or of a keyspace that is elsewhere now.
                 stamp = state.stamp();
-                absent.clear();
+                fetched.clear();
                 stale += 1;
                 cold = None;
                 continue;
             }
-            for ((db, key), found) in missing.into_iter().zip(found) {
-                match found {
-                    Some(found) => state.keyspaces[db].admit(&key, found.value, found.expire_at),
-                    None => _ = absent.insert((db, key)),
-                }
-            }
+            fetched.extend(missing.into_iter().zip(found));
             // Once more: other keys may have been dropped from memory meanwhile.
         }
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use tuckbox_engine::{Connection, Durability, Engine, ManualClock, Options, Position};
-use tuckbox_resp::{Reply, cmd};
+use tuckbox_resp::{Command, Reply, cmd};
 
 /// An engine of which `keys` keys with values of `bytes` bytes are only in the
 /// store.
@@ -53,6 +53,41 @@ fn a_long_read_ends_while_one_checkpoint_follows_another() {
         let keys = connection.execute(&cmd!("KEYS", "key:*")).reply.into_array().unwrap();
         stop.store(true, Ordering::Relaxed);
         assert_eq!(keys.len(), 20_000);
+    });
+}
+
+#[test]
+fn many_keys_are_read_though_they_are_dropped_and_checkpointed_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { memory_limit: 1, ..relaxed() };
+    let engine = cold(dir.path(), options, 2_000, 8_000);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut connection = engine.connection();
+            while !stop.load(Ordering::Relaxed) {
+                connection.execute(&cmd!("INCR", "n"));
+                engine.checkpoint().unwrap();
+            }
+        });
+        // Reads of other keys have those of EXISTS dropped again.
+        scope.spawn(|| {
+            let mut connection = engine.connection();
+            for n in (0..2_000).cycle() {
+                connection.execute(&cmd!("GET", format!("key:{n}")));
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        let mut connection = engine.connection();
+        let mut exists = Command::new("EXISTS");
+        (0..2_000).for_each(|n| exists.push(format!("key:{n}")));
+        let exists = exists.build();
+        for _ in 0..100 {
+            assert_eq!(connection.execute(&exists).reply, Reply::Integer(2_000));
+        }
+        stop.store(true, Ordering::Relaxed);
     });
 }
 
