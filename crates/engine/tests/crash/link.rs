@@ -3,10 +3,14 @@
 use std::{
     io::{self, Read, Write},
     os::unix::net::UnixStream,
+    time::Duration,
 };
 
 use bytes::BytesMut;
 use tuckbox_resp::{Command, Limits, Reply, ReplyParser, write_command};
+
+/// A child that is silent for so long hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The parent's end of a connection to the child.
 pub(crate) struct Link {
@@ -17,6 +21,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(stream: UnixStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         Self { stream, received: BytesMut::new(), parser: ReplyParser::new(Limits::REPLY) }
     }
 
@@ -38,6 +43,9 @@ impl Link {
                 return Some(reply);
             }
             match self.stream.read(&mut chunk) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    panic!("the child has not answered for {PATIENCE:?}")
+                }
                 Ok(0) | Err(_) => return None,
                 Ok(count) => self.received.extend_from_slice(&chunk[..count]),
             }
