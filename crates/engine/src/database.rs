@@ -100,8 +100,8 @@ pub(crate) struct Flushes {
     pub(crate) flushed: Vec<KeyspaceId>,
     /// Keyspaces to be dropped outside the lock.
     pub(crate) trash: Vec<Keyspace>,
-    /// Counts replacements and swaps: a checkpoint that sees it change has
-    /// lost its snapshot.
+    /// Counts replacements and swaps: what was read from the store before may
+    /// be of a keyspace that is elsewhere now.
     pub(crate) count: u64,
     /// A keyspace was replaced or moved since the last checkpoint began.
     pub(crate) changed: bool,

@@ -36,19 +36,33 @@ fn dbsize(connection: &mut Connection) -> i64 {
     connection.execute(&cmd!("DBSIZE")).reply.into_integer().unwrap()
 }
 
+/// Makes one checkpoint after another, each with something to save.
+fn write_and_checkpoint(engine: &Engine, stop: &AtomicBool) {
+    let mut connection = engine.connection();
+    while !stop.load(Ordering::Relaxed) {
+        connection.execute(&cmd!("INCR", "n"));
+        engine.checkpoint().unwrap();
+    }
+}
+
+/// Reads the keys of [`cold`] round and round.
+fn read_all(engine: &Engine, keys: usize, stop: &AtomicBool) {
+    let mut connection = engine.connection();
+    for n in (0..keys).cycle() {
+        connection.execute(&cmd!("GET", format!("key:{n}")));
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+}
+
 #[test]
 fn a_long_read_ends_while_one_checkpoint_follows_another() {
     let dir = tempfile::tempdir().unwrap();
     let engine = cold(dir.path(), relaxed(), 20_000, 10);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut connection = engine.connection();
-            while !stop.load(Ordering::Relaxed) {
-                connection.execute(&cmd!("INCR", "n"));
-                engine.checkpoint().unwrap();
-            }
-        });
+        scope.spawn(|| write_and_checkpoint(&engine, &stop));
         let mut connection = engine.connection();
         let keys = connection.execute(&cmd!("KEYS", "key:*")).reply.into_array().unwrap();
         stop.store(true, Ordering::Relaxed);
@@ -63,23 +77,9 @@ fn many_keys_are_read_though_they_are_dropped_and_checkpointed_meanwhile() {
     let engine = cold(dir.path(), options, 2_000, 8_000);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut connection = engine.connection();
-            while !stop.load(Ordering::Relaxed) {
-                connection.execute(&cmd!("INCR", "n"));
-                engine.checkpoint().unwrap();
-            }
-        });
+        scope.spawn(|| write_and_checkpoint(&engine, &stop));
         // Reads of other keys have those of EXISTS dropped again.
-        scope.spawn(|| {
-            let mut connection = engine.connection();
-            for n in (0..2_000).cycle() {
-                connection.execute(&cmd!("GET", format!("key:{n}")));
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-            }
-        });
+        scope.spawn(|| read_all(&engine, 2_000, &stop));
         let mut connection = engine.connection();
         let mut exists = Command::new("EXISTS");
         (0..2_000).for_each(|n| exists.push(format!("key:{n}")));
@@ -131,15 +131,7 @@ fn a_closed_directory_can_be_opened_again_though_somebody_was_reading() {
         thread::scope(|scope| {
             let reading = engine.clone();
             let stop = &stop;
-            scope.spawn(move || {
-                let mut connection = reading.connection();
-                for n in (0..20).cycle() {
-                    connection.execute(&cmd!("GET", format!("key:{n}")));
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                }
-            });
+            scope.spawn(move || read_all(&reading, 20, stop));
             engine.close().unwrap();
             engine = Engine::open(dir.path(), options.clone()).unwrap();
             stop.store(true, Ordering::Relaxed);
