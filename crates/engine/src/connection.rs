@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tuckbox_resp::{
     Command, ErrorReply, Reply,
-    table::{self, CommandSpec, Group},
+    table::{self, CommandSpec, Flags, Group},
 };
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     commands,
     database::{Call, LOGICAL},
     engine::{Inner, Position},
+    script,
     transaction::{self, Queue, Queued, Watches},
 };
 
@@ -63,6 +64,9 @@ impl Connection {
             Ok(Prepared::Data(call)) => {
                 if let Some(queue) = &mut self.queue {
                     return Executed::now(queue.push(Queued::Data(call)));
+                }
+                if call.spec.flags.contains(Flags::ALLOW_BUSY) {
+                    return Executed::now(script::kill(&self.engine.database.script));
                 }
                 let (reply, position) = self.engine.database.execute(&call, self.client.resp3);
                 Executed { reply, position: Position(position) }
@@ -165,7 +169,7 @@ enum Prepared {
 }
 
 /// Whether this engine has the command at all.
-fn is_here(spec: &CommandSpec) -> bool {
+pub(crate) fn is_here(spec: &CommandSpec) -> bool {
     commands::handler(spec).is_some()
         || matches!(spec.group, Group::Connection | Group::Transactions)
 }

@@ -17,14 +17,15 @@ use tuckbox_resp::{
 
 use crate::{
     background::Bells,
-    commands::{self, Cold, Context, Handler, Walk},
+    commands::{self, Cold, Context, Runs, Walk},
     effects::Effects,
     error::store_reply,
     files::{Files, Records, Stored},
-    log::{self, Position},
+    log::Position,
     memory::{Keyspace, KeyspaceId, Residency},
     options::Options,
     random::Random,
+    script::{Scripts, Watch},
     store::StoreError,
 };
 
@@ -50,7 +51,7 @@ pub(crate) struct Call {
     /// What the table says of the command, or of its subcommand.
     pub(crate) spec: &'static CommandSpec,
     /// What runs it.
-    pub(crate) handler: Handler,
+    pub(crate) handler: Runs,
     /// The command.
     pub(crate) command: Command,
     /// The logical database it runs on.
@@ -67,6 +68,8 @@ pub(crate) struct Database {
     overfull: AtomicBool,
     /// Wakes the background.
     pub(crate) bells: Arc<Bells>,
+    /// Whether a script runs.
+    pub(crate) script: Arc<Watch>,
     /// The log and the store; `None`: nothing is kept.
     pub(crate) files: Option<Arc<Files>>,
     state: Mutex<State>,
@@ -86,6 +89,8 @@ pub(crate) struct State {
     pub(crate) effects: Effects,
     versions: Versions,
     commands: u64,
+    /// `None` until the first script comes.
+    pub(crate) scripts: Option<Box<Scripts>>,
 }
 
 /// Keys that the store has to be asked for, each with its logical database.
@@ -149,6 +154,7 @@ impl Database {
             options,
             overfull: AtomicBool::new(false),
             bells: Arc::default(),
+            script: Arc::default(),
             files: None,
             state: Mutex::new(State {
                 keyspaces,
@@ -158,6 +164,7 @@ impl Database {
                 effects: Effects::new(false),
                 versions: Versions::default(),
                 commands: 0,
+                scripts: None,
             }),
         }
     }
@@ -225,8 +232,15 @@ impl Database {
             observed = observed.max(keyspace.observed());
         }
         state.effects.begin(self.id, now);
-        let mut running =
-            Running { state: &mut state, now, resp3, cold: cold.as_ref(), observed, grown: false };
+        let mut running = Running {
+            state: &mut state,
+            database: Some(self),
+            now,
+            resp3,
+            cold: cold.as_ref(),
+            observed,
+            grown: false,
+        };
         let result = body(&mut running);
         let Running { observed, grown, .. } = running;
         let position = self.append(&mut state, observed);
@@ -256,8 +270,15 @@ impl Database {
             }
         }
         state.effects.begin(self.id, now);
-        let mut running =
-            Running { state: &mut state, now, resp3: false, cold: None, observed: 0, grown: false };
+        let mut running = Running {
+            state: &mut state,
+            database: None,
+            now,
+            resp3: false,
+            cold: None,
+            observed: 0,
+            grown: false,
+        };
         Ok(running.call(call))
     }
 
@@ -275,12 +296,14 @@ impl Database {
         if self.overfull.load(Ordering::Relaxed) && calls.iter().any(Call::adds) {
             return Err(commands::OUT_OF_MEMORY.into());
         }
-        match files.log.state() {
-            log::State::Open if !files.log.pending_full() => Ok(()),
-            log::State::Open => Err(commands::LOG_BEHIND.into()),
-            log::State::Full => Err(commands::DISK_FULL.into()),
-            log::State::Poisoned => Err(commands::LOG_FAILED.into()),
-            log::State::Closed => Err(commands::CLOSED.into()),
+        files.admit_writes()
+    }
+
+    /// Whether memory takes no more data.
+    pub(crate) fn is_full(&self, state: &State) -> bool {
+        match &self.files {
+            Some(_) => self.overfull.load(Ordering::Relaxed),
+            None => state.memory() > self.options.memory_limit,
         }
     }
 
@@ -418,6 +441,20 @@ impl Flushes {
 }
 
 impl State {
+    /// What stands in for the state while it is elsewhere. Takes no memory.
+    pub(crate) fn absent() -> Self {
+        Self {
+            keyspaces: Vec::new(),
+            flushes: Flushes::default(),
+            checkpoints: 0,
+            random: Random::new(0),
+            effects: Effects::default(),
+            versions: Versions::default(),
+            commands: 0,
+            scripts: None,
+        }
+    }
+
     /// Bytes in memory, roughly.
     pub(crate) fn memory(&self) -> usize {
         self.keyspaces.iter().map(Keyspace::memory).sum()
@@ -445,7 +482,7 @@ impl State {
     }
 
     /// The keys that `calls` name and that the store has to be asked for.
-    fn missing(&self, calls: &[Call], watched: &[(usize, &[u8])]) -> Missing {
+    pub(crate) fn missing(&self, calls: &[Call], watched: &[(usize, &[u8])]) -> Missing {
         let mut missing = Missing::new();
         let mut ask = |db: usize, key: &[u8]| {
             if self.keyspaces.get(db).is_some_and(|keyspace| keyspace.is_missing(key)) {
@@ -461,7 +498,7 @@ impl State {
 
     /// The places that one of `calls` walks, if some keys there are only in
     /// the store.
-    fn walk(&mut self, calls: &[Call]) -> Option<(usize, Walk)> {
+    pub(crate) fn walk(&mut self, calls: &[Call]) -> Option<(usize, Walk)> {
         in_places(calls).find_map(|(call, places)| {
             let db = places.of(call.db);
             let partial = self.keyspaces[db].residency() == Residency::Partial;
@@ -515,18 +552,25 @@ impl Call {
 /// Commands running under the lock, as one frame.
 pub(crate) struct Running<'a> {
     pub(crate) state: &'a mut State,
+    /// For the commands that run others; `None` where they may not.
+    pub(crate) database: Option<&'a Database>,
     /// The time of all of them, in Unix milliseconds.
     pub(crate) now: u64,
-    resp3: bool,
-    cold: Option<&'a Cold>,
-    observed: u64,
+    pub(crate) resp3: bool,
+    pub(crate) cold: Option<&'a Cold>,
+    /// The latest version that was seen.
+    pub(crate) observed: u64,
     /// Memory has grown so much that its limit has to be looked at.
-    grown: bool,
+    pub(crate) grown: bool,
 }
 
 impl Running<'_> {
     /// Runs one command.
     pub(crate) fn call(&mut self, call: &Call) -> Reply {
+        let handler = match call.handler {
+            Runs::Data(handler) => handler,
+            Runs::Script(run) => return run(self, call).unwrap_or_else(Reply::Error),
+        };
         let state = &mut *self.state;
         let version = state.versions.latest + 1;
         state.keyspaces[call.db].begin(version);
@@ -542,7 +586,7 @@ impl Running<'_> {
             cold: self.cold,
             effects: &mut state.effects,
         };
-        let result = (call.handler)(&mut context, &call.command);
+        let result = handler(&mut context, &call.command);
         let other = context.other.unwrap_or(call.db);
         for db in [call.db, other] {
             self.observed = self.observed.max(state.keyspaces[db].observed());

@@ -6,10 +6,11 @@ use std::{
 };
 
 use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
+use tuckbox_resp::ErrorReply;
 
 use crate::{
-    commands::{Cold, ColdKey, Walk},
-    log::Log,
+    commands::{self, Cold, ColdKey, Walk},
+    log::{self, Log},
     memory::{KeyHash, KeyspaceId, Kind, Value},
     store::{Store, StoreError},
 };
@@ -36,6 +37,20 @@ pub(crate) struct Records {
 impl Files {
     pub(crate) fn new(log: Log, records: Records) -> Self {
         Self { log, records, saving: Mutex::new(()) }
+    }
+
+    /// Refuses writes that could not be kept.
+    ///
+    /// # Errors
+    /// What keeps the log from taking them.
+    pub(crate) fn admit_writes(&self) -> Result<(), ErrorReply> {
+        match self.log.state() {
+            log::State::Open if !self.log.pending_full() => Ok(()),
+            log::State::Open => Err(commands::LOG_BEHIND.into()),
+            log::State::Full => Err(commands::DISK_FULL.into()),
+            log::State::Poisoned => Err(commands::LOG_FAILED.into()),
+            log::State::Closed => Err(commands::CLOSED.into()),
+        }
     }
 }
 

@@ -20,8 +20,8 @@
 //!
 //! # What it is
 //!
-//! The string, hash, key, connection and transaction commands of Redis 7.2,
-//! with Redis' replies and errors, on 16 logical databases. A
+//! The string, hash, key, connection, transaction and script commands of Redis
+//! 7.2, with Redis' replies and errors, on 16 logical databases. A
 //! [`Connection`] is what a client of Redis would be: it selects a database,
 //! opens transactions, watches keys. Commands run one at a time, on structures
 //! in memory.
@@ -90,6 +90,7 @@ mod memory;
 mod options;
 mod random;
 mod recovery;
+mod script;
 mod store;
 #[cfg(test)]
 mod testing;

@@ -33,6 +33,13 @@ pub struct Options {
     /// Milliseconds after which changes are checkpointed, however few they
     /// are. Default: 5,000.
     pub checkpoint_interval_ms: u64,
+    /// Milliseconds that a script may run. One that takes longer ends with an
+    /// error; what it wrote stays. Default: 5,000.
+    pub script_time_ms: u64,
+    /// Bytes that scripts may take while they run, those of compiled scripts
+    /// included. One that needs more ends with an error; what it wrote stays.
+    /// Default: 64 MiB.
+    pub script_memory: usize,
     /// Where the time is read. Default: the system's clock.
     pub clock: Arc<dyn Clock>,
     /// A seed for everything random, for tests that want to see the same
@@ -47,6 +54,8 @@ impl Default for Options {
             memory_limit: 256 << 20,
             checkpoint_log_bytes: 4 << 20,
             checkpoint_interval_ms: 5_000,
+            script_time_ms: 5_000,
+            script_memory: 64 << 20,
             clock: Arc::new(SystemClock::default()),
             random_seed: None,
         }

@@ -29,8 +29,14 @@ pub(crate) type StoredKey = (usize, Vec<u8>, Vec<u8>, u64);
 impl Session {
     /// An empty database at Unix time 1,000,000 seconds.
     pub(crate) fn new() -> Self {
+        Self::with_options(|_| {})
+    }
+
+    /// As [`Session::new`], with other options.
+    pub(crate) fn with_options(change: impl FnOnce(&mut Options)) -> Self {
         let clock = ManualClock::at(1_000_000_000);
-        let options = Options { clock: Arc::new(clock.clone()), ..Options::default() };
+        let mut options = Options { clock: Arc::new(clock.clone()), ..Options::default() };
+        change(&mut options);
         let keyspaces =
             (0..LOGICAL as u32).map(|id| Keyspace::new(KeyspaceId(id), [7; 16])).collect();
         let database = Database::new(0, options, keyspaces, LOGICAL as u32, 7);
@@ -44,7 +50,7 @@ impl Session {
         let spec_used = spec.resolve(&command).expect("a known subcommand");
         assert!(spec_used.arity_ok(command.len()), "{command:?}");
         let handler = commands::handler(spec).expect("a command with a handler");
-        let call = Call { spec, handler, command, db: self.db };
+        let call = Call { spec: spec_used, handler, command, db: self.db };
         let reply = self.database.execute(&call, self.resp3).0;
         let state = self.database.lock();
         if state.effects.count() > 0 {

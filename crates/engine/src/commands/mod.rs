@@ -21,7 +21,11 @@ use tuckbox_resp::{
     table::{COMMAND_COUNT, CommandSpec},
 };
 
-use crate::{database::Call, random::Random};
+use crate::{
+    database::{Call, Running},
+    random::Random,
+    script,
+};
 
 pub(crate) use arguments::{integer, is};
 pub(crate) use context::{Cold, ColdKey, Context, Walk};
@@ -30,13 +34,30 @@ pub(crate) use errors::*;
 /// Runs one command on a database.
 pub(crate) type Handler = fn(&mut Context<'_>, &Command) -> Result<Reply, ErrorReply>;
 
+/// Runs a command that runs others.
+pub(crate) type ScriptHandler = fn(&mut Running<'_>, &Call) -> Result<Reply, ErrorReply>;
+
+/// What runs a command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Runs {
+    /// A command on data.
+    Data(Handler),
+    /// A script, which runs others.
+    Script(ScriptHandler),
+}
+
 /// The handler of every command that works on data, by the spec's index.
-static HANDLERS: LazyLock<[Option<Handler>; COMMAND_COUNT]> = LazyLock::new(|| {
+static HANDLERS: LazyLock<[Option<Runs>; COMMAND_COUNT]> = LazyLock::new(|| {
     let mut handlers = [None; COMMAND_COUNT];
     let groups = [string::COMMANDS, hash::COMMANDS, generic::COMMANDS, server::COMMANDS];
     for (name, handler) in groups.into_iter().flatten() {
         if let Some(spec) = tuckbox_resp::table::lookup(name.as_bytes()) {
-            handlers[spec.index()] = Some(*handler);
+            handlers[spec.index()] = Some(Runs::Data(*handler));
+        }
+    }
+    for (name, handler) in script::COMMANDS {
+        if let Some(spec) = tuckbox_resp::table::lookup(name.as_bytes()) {
+            handlers[spec.index()] = Some(Runs::Script(*handler));
         }
     }
     handlers
@@ -44,7 +65,7 @@ static HANDLERS: LazyLock<[Option<Handler>; COMMAND_COUNT]> = LazyLock::new(|| {
 
 /// The handler of the command that `spec` describes; `None` when the engine
 /// does not have it.
-pub(crate) fn handler(spec: &CommandSpec) -> Option<Handler> {
+pub(crate) fn handler(spec: &CommandSpec) -> Option<Runs> {
     HANDLERS[spec.index()]
 }
 
@@ -88,9 +109,9 @@ mod tests {
 
     #[test]
     fn every_handler_has_its_place_in_the_table() {
-        for (name, _) in
-            [string::COMMANDS, hash::COMMANDS, generic::COMMANDS, server::COMMANDS].concat()
-        {
+        let groups = [string::COMMANDS, hash::COMMANDS, generic::COMMANDS, server::COMMANDS];
+        let scripts = script::COMMANDS.iter().map(|(name, _)| name);
+        for name in groups.concat().iter().map(|(name, _)| name).chain(scripts) {
             let spec = tuckbox_resp::table::lookup(name.as_bytes());
             assert!(spec.is_some_and(|spec| handler(spec).is_some()), "{name}");
         }

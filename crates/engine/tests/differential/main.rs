@@ -22,6 +22,7 @@ mod keyspace;
 mod ours;
 mod random;
 mod run;
+mod scripts;
 mod shrink;
 mod step;
 mod theirs;

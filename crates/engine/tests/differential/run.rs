@@ -125,7 +125,11 @@ impl<'a> Sides<'a> {
         }
     }
 
-    fn finish(&mut self) -> Result<(), String> {
+    /// Opens the engines again and compares the keyspaces.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub(crate) fn finish(&mut self) -> Result<(), String> {
         for _ in 0..2 {
             // The second time with nothing in memory.
             self.reopen();

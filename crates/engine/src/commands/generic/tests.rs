@@ -53,7 +53,9 @@ impl World {
         self.effects.begin(0, self.now);
         self.keyspaces[db].begin(self.version);
         let spec = table::lookup(command.name()).expect("a known command");
-        let handler = commands::handler(spec).expect("a command with a handler");
+        let Some(commands::Runs::Data(handler)) = commands::handler(spec) else {
+            panic!("a command on data")
+        };
         let mut context = Context {
             keyspaces: &mut self.keyspaces,
             flushes: &mut self.flushes,

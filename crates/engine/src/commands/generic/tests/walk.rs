@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    commands::{ColdKey, Handler, Walk, generic::walk},
+    commands::{ColdKey, Walk, generic::walk},
     database::Call,
     memory::{Kind, Str, Value},
 };
@@ -50,7 +50,7 @@ fn read(world: &World, store: &Store, walk: Walk, extra: usize) -> Cold {
 fn run(world: &mut World, store: &Store, line: &str, extra: usize) -> Reply {
     let command = words(line);
     let spec = table::lookup(command.name()).unwrap();
-    let handler: Handler = commands::handler(spec).unwrap();
+    let handler = commands::handler(spec).unwrap();
     let call = Call { spec, handler, command, db: 0 };
     let wanted = walk(&call, 0, &mut world.random).expect("a walk");
     world.cold = Some(read(world, store, wanted, extra));

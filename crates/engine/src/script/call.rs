@@ -1,0 +1,162 @@
+//! The commands that scripts run.
+
+use bytes::Bytes;
+use mlua::{MultiValue, Value};
+use smallvec::SmallVec;
+use tuckbox_resp::{
+    Command, ErrorReply, Reply,
+    table::{self, CommandSpec, Flags},
+};
+
+use super::{number::general, stage::Acting};
+use crate::{
+    client::Client,
+    commands,
+    connection::is_here,
+    database::{Call, LOGICAL, Running},
+};
+
+/// Digits that tell any two numbers apart.
+const DIGITS: usize = 17;
+
+/// Whole numbers below this are written without an exponent.
+const WITHOUT_EXPONENT: u64 = 100_000_000_000_000_000;
+
+/// Bytes of a command that are put together without an allocation.
+const SMALL: usize = 512;
+
+const NOT_ALLOWED: &str = "ERR This Redis command is not allowed from script";
+const UNKNOWN: &str = "ERR Unknown Redis command called from script";
+
+/// The error of a function that acts for a script while there is none.
+pub(super) fn no_script() -> mlua::Error {
+    mlua::Error::runtime("no script is running")
+}
+
+/// A command that is put together word by word.
+pub(super) struct Spelling {
+    text: SmallVec<[u8; SMALL]>,
+    ends: SmallVec<[usize; 16]>,
+}
+
+impl Spelling {
+    /// The error of an argument that is neither a string nor a number.
+    pub(super) const NOT_TEXT: &str =
+        "ERR Lua redis lib command arguments must be strings or integers";
+
+    pub(super) fn new() -> Self {
+        Self { text: SmallVec::new(), ends: SmallVec::new() }
+    }
+
+    /// Adds a string.
+    pub(super) fn text(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+        self.ends.push(self.text.len());
+    }
+
+    /// Adds a number, with so many digits that it is told from any other.
+    pub(super) fn number(&mut self, number: f64) {
+        let whole = number as i64;
+        let is_whole = whole as f64 == number && whole.unsigned_abs() < WITHOUT_EXPONENT;
+        if is_whole && (whole != 0 || number.is_sign_positive()) {
+            self.text(itoa::Buffer::new().format(whole).as_bytes());
+        } else {
+            self.text(general(number, DIGITS).as_bytes());
+        }
+    }
+
+    /// The command.
+    ///
+    /// # Errors
+    /// When it has no words, or 4 GiB of them.
+    pub(super) fn command(self) -> Result<Command, ErrorReply> {
+        let Self { text, ends } = self;
+        if ends.is_empty() {
+            return Err("ERR Please specify at least one argument for this redis lib call".into());
+        }
+        let text = match text.spilled() {
+            true => Bytes::from(text.into_vec()),
+            false => Bytes::copy_from_slice(&text),
+        };
+        let mut start = 0;
+        let ranges = ends.into_iter().map(|end| std::mem::replace(&mut start, end)..end);
+        Command::from_ranges(text, ranges).ok_or_else(|| "ERR the command is too long".into())
+    }
+}
+
+/// The command that `args` spell.
+pub(super) fn command(args: &MultiValue) -> Result<Command, ErrorReply> {
+    let mut spelling = Spelling::new();
+    for value in args {
+        match value {
+            Value::String(text) => spelling.text(&text.as_bytes()),
+            Value::Integer(n) => spelling.number(*n as f64),
+            Value::Number(n) => spelling.number(*n),
+            _ => return Err(Spelling::NOT_TEXT.into()),
+        }
+    }
+    spelling.command()
+}
+
+/// Finds the command, and says what is wrong with it.
+fn spec_of(
+    command: &Command,
+) -> Result<(&'static CommandSpec, &'static CommandSpec), &'static str> {
+    let spec = table::lookup(command.name()).ok_or(UNKNOWN)?;
+    let exact = spec.resolve(command).ok_or(UNKNOWN)?;
+    if !exact.arity_ok(command.len()) {
+        return Err("ERR Wrong number of args calling Redis command from script");
+    }
+    if exact.flags.contains(Flags::NOSCRIPT) {
+        return Err(NOT_ALLOWED);
+    }
+    if is_here(spec) { Ok((spec, exact)) } else { Err(UNKNOWN) }
+}
+
+impl Acting {
+    /// Runs one command.
+    ///
+    /// # Errors
+    /// In Redis' words, when scripts may not run it.
+    pub(super) fn run(&mut self, command: Command) -> Result<Reply, ErrorReply> {
+        let (spec, exact) = spec_of(&command)?;
+        if exact.flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE)) {
+            self.admit_write(exact.flags.contains(Flags::DENYOOM))?;
+        }
+        let Some(handler) = commands::handler(spec) else {
+            return self.run_local(spec, &command);
+        };
+        let call = Call { spec: exact, handler, command, db: self.db };
+        let cold = self.fetch(&call)?;
+        let mut running = Running {
+            state: &mut self.state,
+            database: None,
+            now: self.now,
+            resp3: self.resp3,
+            cold: cold.as_ref(),
+            observed: 0,
+            grown: false,
+        };
+        let reply = running.call(&call);
+        let Running { observed, grown, .. } = running;
+        self.observed = self.observed.max(observed);
+        self.grown |= grown | cold.is_some();
+        Ok(reply)
+    }
+
+    /// Runs a command that needs no data. What it sets is forgotten with the
+    /// script.
+    fn run_local(&mut self, spec: &CommandSpec, command: &Command) -> Result<Reply, ErrorReply> {
+        if spec.name != "select" {
+            return Client::new(0).run(spec.name, command);
+        }
+        let index = commands::integer(&command[1])?;
+        match usize::try_from(index) {
+            Ok(db) if db < LOGICAL => {
+                self.db = db;
+                Ok(Reply::OK)
+            }
+            _ => Err("ERR DB index is out of range".into()),
+        }
+    }
+}
