@@ -1,10 +1,10 @@
 //! [`Db`]: a database, wherever it lives.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tuckbox_resp::{Command, Reply};
 
-use crate::{Error, Options, transport::Transport};
+use crate::{Error, Invocation, Options, terms::Terms, transport::Transport};
 
 /// A database, wherever it lives. Cloning one is a reference count; all clones
 /// share the connection or the engine.
@@ -13,6 +13,7 @@ use crate::{Error, Options, transport::Transport};
 #[derive(Clone)]
 pub struct Db {
     transport: Arc<Transport>,
+    deadline: Duration,
 }
 
 impl Db {
@@ -34,7 +35,19 @@ impl Db {
     /// As for [`Db::open`].
     pub async fn open_with(url: &str, options: Options) -> Result<Self, Error> {
         let transport = Arc::new(Transport::open(url.trim(), &options).await?);
-        Ok(Self { transport })
+        Ok(Self { transport, deadline: options.deadline })
+    }
+
+    /// The same database, with another [`Options::deadline`] for the calls
+    /// through this handle. Shares the connection or the engine; costs a
+    /// reference count.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Self {
+        Self { transport: Arc::clone(&self.transport), deadline }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms::new(self.deadline)
     }
 
     /// Executes one command. Costs one store command and one round trip.
@@ -44,12 +57,13 @@ impl Db {
     /// there is no answer, with [`Error::maybe_applied`] telling whether the
     /// command can have been applied all the same.
     pub async fn call(&self, command: Command) -> Result<Reply, Error> {
-        Ok(self.transport.call(&command).await?.into_result()?)
+        Ok(self.transport.call(&command, self.terms()).await?.into_result()?)
     }
 
     /// Executes `commands` in order, sent together: one round trip. Other
     /// callers' commands may run between them. An error that one of them
-    /// answers stays in its place in the result; the others are executed.
+    /// answers stays in its place in the result; the others are executed. In a
+    /// cluster each node gets its part, all at the same time.
     ///
     /// # Errors
     /// Why there are no answers; then [`Error::maybe_applied`] tells whether
@@ -58,7 +72,7 @@ impl Db {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        self.transport.pipeline(&commands).await
+        self.transport.pipeline(&commands, self.terms()).await
     }
 
     /// Executes `commands` atomically, as `MULTI` and `EXEC` do: one round
@@ -68,13 +82,65 @@ impl Db {
     /// # Errors
     /// [`Error::Reply`] when the store refuses a command before executing any
     /// (unknown name, wrong number of arguments): nothing was applied.
-    /// [`Error::Aborted`] when `EXEC` answers null. Otherwise why there is no
+    /// [`Error::Aborted`] when `EXEC` answers null. [`Error::CrossSlot`] in a
+    /// cluster, when the keys are not all in one slot. Otherwise why there is no
     /// answer; then all of the commands or none were applied.
     pub async fn transaction(&self, commands: Vec<Command>) -> Result<Vec<Reply>, Error> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        self.transport.transaction(&commands).await
+        self.transport.transaction(&commands, self.terms()).await
+    }
+
+    /// Runs a script: `EVALSHA`, and `EVAL` when the server does not know it.
+    /// Costs one store command and one round trip; two the first time on a
+    /// server and after it restarted. One deadline holds for both.
+    ///
+    /// # Errors
+    /// As for [`Db::call`]. A script that fails midway has applied what it did
+    /// until then, though [`Error::Reply`] otherwise means that nothing was.
+    pub async fn eval(&self, invocation: &Invocation) -> Result<Reply, Error> {
+        let terms = self.terms().idempotent(invocation.is_idempotent());
+        let mut reply = self.transport.call(&invocation.evalsha(), terms).await?;
+        if is_unknown_script(&reply) {
+            // Nothing ran, so sending it again cannot apply it twice.
+            reply = self.transport.call(&invocation.eval(), terms).await?;
+        }
+        Ok(reply.into_result()?)
+    }
+
+    /// Runs scripts in order, sent together: one round trip. Those that the
+    /// server does not know are sent again with their source, in one more; they
+    /// then run after the others. An error that one of them answers stays in its
+    /// place in the result. One deadline holds for all. In a cluster each goes
+    /// to the node of its keys.
+    ///
+    /// # Errors
+    /// As for [`Db::pipeline`].
+    pub async fn eval_all(&self, invocations: &[Invocation]) -> Result<Vec<Reply>, Error> {
+        if invocations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let terms = self.terms().idempotent(invocations.iter().all(Invocation::is_idempotent));
+        let commands: Vec<Command> = invocations.iter().map(Invocation::evalsha).collect();
+        let mut replies = self.transport.pipeline(&commands, terms).await?;
+        let unknown = |(_, reply): &(_, &mut Reply)| is_unknown_script(reply);
+        let (commands, places): (Vec<Command>, Vec<&mut Reply>) = invocations
+            .iter()
+            .zip(&mut replies)
+            .filter(unknown)
+            .map(|(invocation, place)| (invocation.eval(), place))
+            .unzip();
+        if commands.is_empty() {
+            return Ok(replies);
+        }
+        let some_ran = commands.len() < invocations.len();
+        match self.transport.pipeline(&commands, terms).await {
+            Ok(again) => places.into_iter().zip(again).for_each(|(place, reply)| *place = reply),
+            Err(error) if some_ran => return Err(error.with_applied(&*self.transport)),
+            Err(error) => return Err(error),
+        }
+        Ok(replies)
     }
 
     /// Closes the database for all clones: a remote one drops its connection,
@@ -88,6 +154,10 @@ impl Db {
     pub async fn close(&self) -> Result<(), Error> {
         self.transport.close().await
     }
+}
+
+fn is_unknown_script(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error(error) if error.code() == "NOSCRIPT")
 }
 
 impl fmt::Debug for Db {

@@ -1,4 +1,6 @@
-//! The URL of the store, by the environment.
+//! The store's URL and CA file, by the environment.
+
+use std::path::PathBuf;
 
 /// The store's URL: `REDIS_URL`, else `UPSTASH_REDIS_URL`; white space around
 /// it is dropped and a blank value counts as unset.
@@ -15,6 +17,14 @@ pub fn url_from_env(lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
         .find(|url| !url.is_empty())
 }
 
+/// The file with the certificates to trust, for
+/// [`Options::ca_file`](crate::Options::ca_file): `REDIS_CA_FILE`; a blank value
+/// counts as unset. The URL's `cacert` parameter overrides it.
+pub fn ca_file_from_env(lookup: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let path = lookup("REDIS_CA_FILE").map(|path| path.trim().to_owned());
+    path.filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,6 +37,13 @@ mod tests {
     fn redis_url_comes_before_upstash_redis_url() {
         let both = lookup(&[("UPSTASH_REDIS_URL", "redis://b"), ("REDIS_URL", "redis://a")]);
         assert_eq!(url_from_env(both).as_deref(), Some("redis://a"));
+    }
+
+    #[test]
+    fn the_ca_file_has_a_variable_of_its_own() {
+        let set = lookup(&[("REDIS_CA_FILE", " /etc/ca.pem ")]);
+        assert_eq!(ca_file_from_env(set), Some("/etc/ca.pem".into()));
+        assert_eq!(ca_file_from_env(lookup(&[("REDIS_CA_FILE", " ")])), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! [`Error`]: why a call has no reply.
 
-use std::{io, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use tuckbox_resp::{ErrorReply, Unexpected};
 
@@ -59,6 +59,14 @@ pub enum Error {
     #[error("the transaction was aborted because a watched key changed; nothing was applied")]
     Aborted,
 
+    /// In a cluster, the keys of a command or of a transaction are in several
+    /// slots, so no one server has them all; nothing was sent.
+    #[error(
+        "the keys are in several slots of the cluster, so they cannot be used together: give \
+        them a hash tag in common, as in {{user:1}}:profile and {{user:1}}:visits"
+    )]
+    CrossSlot,
+
     /// The command would change the state of a connection that all calls share.
     #[error("{command} cannot be called on a shared connection: {hint}")]
     NotShared {
@@ -110,6 +118,25 @@ impl Error {
         }
     }
 
+    /// The same, for a caller a part of whose commands may have been applied
+    /// before this went wrong.
+    pub(crate) fn with_applied(self, address: &(dyn fmt::Display + Sync)) -> Self {
+        match self {
+            Self::Unavailable { address, cause, .. } => {
+                Self::Unavailable { address, maybe_applied: true, cause }
+            }
+            Self::Timeout { address, after, .. } => {
+                Self::Timeout { address, after, maybe_applied: true }
+            }
+            error if error.maybe_applied() => error,
+            error => Self::Unavailable {
+                address: address.to_string(),
+                maybe_applied: true,
+                cause: io::Error::other(error),
+            },
+        }
+    }
+
     /// Whether the same call may well succeed in a moment: the store is away,
     /// slow, starting, failing over or busy. Never true of a refusal that only
     /// a person can lift, such as a wrong password or a full memory.
@@ -121,7 +148,14 @@ impl Error {
             }
             Self::Reply(reply) => matches!(
                 reply.code(),
-                "LOADING" | "BUSY" | "TRYAGAIN" | "MASTERDOWN" | "CLUSTERDOWN" | "READONLY"
+                "LOADING"
+                    | "BUSY"
+                    | "TRYAGAIN"
+                    | "MASTERDOWN"
+                    | "CLUSTERDOWN"
+                    | "READONLY"
+                    | "MOVED"
+                    | "ASK"
             ),
             _ => false,
         }

@@ -14,7 +14,8 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How long one call, pipeline or transaction may take in all: connecting,
-    /// waiting its turn, the repeat after a lost connection. Default 1 s: a
+    /// waiting its turn, the repeat after a lost connection, following a cluster
+    /// that changes. Default 1 s: a
     /// store in the same region answers in a millisecond, so a second means
     /// trouble, and two calls in a row that both fail still leave time to
     /// answer within the 3 s that AWS Lambda gives a function by default.
@@ -28,7 +29,7 @@ pub struct Options {
     /// shortest limit of the large clouds (4 minutes on Azure, 350 s on AWS).
     pub max_idle: Duration,
     /// How many calls may wait for their reply at once on one [`Db`](crate::Db)
-    /// and its clones; the next one fails at once with
+    /// and its clones, in a cluster on each node; the next one fails at once with
     /// [`Error::Busy`](crate::Error::Busy). Default 8192, about a tenth of a
     /// second's work for one Redis.
     pub max_in_flight: usize,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tuckbox_resp::{Command, Reply};
 
-use crate::{Error, Options, UrlError};
+use crate::{Error, Options, UrlError, terms::Terms};
 
 #[cfg(feature = "embedded")]
 mod embedded;
@@ -31,40 +31,51 @@ impl Transport {
             #[cfg(feature = "embedded")]
             "file" | "memory" => Ok(Self::Embedded(embedded::Embedded::open(url).await?)),
             #[cfg(feature = "redis")]
-            "redis" | "rediss" => {
-                Ok(Self::Redis(Box::new(redis::Redis::open(url, options.clone())?)))
+            scheme if let Some(kind) = redis_kind(scheme) => {
+                Ok(Self::Redis(Box::new(redis::Redis::open(url, kind, options)?)))
             }
             other => Err(left_out(other).into()),
         }
     }
 
-    pub(crate) async fn call(&self, command: &Command) -> Result<Reply, Error> {
+    #[cfg_attr(not(feature = "redis"), expect(unused_variables, reason = "for remote stores"))]
+    pub(crate) async fn call(&self, command: &Command, terms: Terms) -> Result<Reply, Error> {
         shared::check_shareable(command)?;
         match self {
             #[cfg(feature = "embedded")]
             Self::Embedded(embedded) => embedded.call(command).await,
             #[cfg(feature = "redis")]
-            Self::Redis(redis) => redis.call(command).await,
+            Self::Redis(redis) => redis.call(command, terms).await,
         }
     }
 
-    pub(crate) async fn pipeline(&self, commands: &[Command]) -> Result<Vec<Reply>, Error> {
+    #[cfg_attr(not(feature = "redis"), expect(unused_variables, reason = "for remote stores"))]
+    pub(crate) async fn pipeline(
+        &self,
+        commands: &[Command],
+        terms: Terms,
+    ) -> Result<Vec<Reply>, Error> {
         commands.iter().try_for_each(shared::check_shareable)?;
         match self {
             #[cfg(feature = "embedded")]
             Self::Embedded(embedded) => embedded.pipeline(commands).await,
             #[cfg(feature = "redis")]
-            Self::Redis(redis) => redis.pipeline(commands).await,
+            Self::Redis(redis) => redis.pipeline(commands, terms).await,
         }
     }
 
-    pub(crate) async fn transaction(&self, commands: &[Command]) -> Result<Vec<Reply>, Error> {
+    #[cfg_attr(not(feature = "redis"), expect(unused_variables, reason = "for remote stores"))]
+    pub(crate) async fn transaction(
+        &self,
+        commands: &[Command],
+        terms: Terms,
+    ) -> Result<Vec<Reply>, Error> {
         commands.iter().try_for_each(shared::check_shareable)?;
         match self {
             #[cfg(feature = "embedded")]
             Self::Embedded(embedded) => embedded.transaction(commands).await,
             #[cfg(feature = "redis")]
-            Self::Redis(redis) => redis.transaction(commands).await,
+            Self::Redis(redis) => redis.transaction(commands, terms).await,
         }
     }
 
@@ -88,8 +99,27 @@ impl fmt::Display for Transport {
             #[cfg(feature = "embedded")]
             Self::Embedded(embedded) => embedded.address().fmt(f),
             #[cfg(feature = "redis")]
-            Self::Redis(redis) => redis.address().fmt(f),
+            Self::Redis(redis) => redis.fmt(f),
         }
+    }
+}
+
+/// What is behind a URL of this scheme, in lower case.
+#[cfg(feature = "redis")]
+fn redis_kind(scheme: &str) -> Option<redis::Kind> {
+    match scheme {
+        "redis" | "rediss" => Some(redis::Kind::Server),
+        #[cfg(unix)]
+        "unix" | "redis+unix" | "redis-unix" => Some(redis::Kind::Unix),
+        #[cfg(feature = "redis-cluster")]
+        "redis+cluster" | "rediss+cluster" | "redis-cluster" | "rediss-cluster" => {
+            Some(redis::Kind::Cluster)
+        }
+        #[cfg(feature = "redis-cluster")]
+        "redis+sentinel" | "rediss+sentinel" | "redis-sentinel" | "rediss-sentinel" => {
+            Some(redis::Kind::Sentinel)
+        }
+        _ => None,
     }
 }
 
@@ -119,6 +149,11 @@ fn left_out(scheme: &str) -> UrlError {
         "memory" => ("memory", "embedded"),
         "redis" => ("redis", "redis"),
         "rediss" => ("rediss", "redis-tls"),
+        "unix" | "redis+unix" | "redis-unix" => ("redis+unix", "redis"),
+        "redis+cluster" | "redis-cluster" => ("redis+cluster", "redis-cluster"),
+        "rediss+cluster" | "rediss-cluster" => ("rediss+cluster", "redis-cluster"),
+        "redis+sentinel" | "redis-sentinel" => ("redis+sentinel", "redis-cluster"),
+        "rediss+sentinel" | "rediss-sentinel" => ("rediss+sentinel", "redis-cluster"),
         // Not shown: when the scheme was forgotten, what stands before the
         // first colon can be a user's name.
         _ => return UrlError::UnknownScheme,

@@ -9,7 +9,10 @@ pub enum UrlError {
     #[error("the store's URL has no scheme; it should look like redis://host:6379 or file:./data")]
     NoScheme,
     /// The scheme names no transport.
-    #[error("the store's URL has an unknown scheme; known are file:, memory:, redis: and rediss:")]
+    #[error(
+        "the store's URL has an unknown scheme; known are file:, memory:, redis:, \
+        rediss:, redis+cluster:, redis+sentinel: and redis+unix:"
+    )]
     UnknownScheme,
     /// The transport exists but was left out of this build.
     #[error("this build of tuckbox cannot open {scheme}: URLs; enable its feature {feature:?}")]

@@ -2,11 +2,25 @@
 
 use std::{sync::Arc, task::Poll};
 
-use tuckbox::{Db, Error, Reply, cmd};
+use tuckbox::{Db, Error, Reply, Script, cmd};
 
 /// Runs each of the named functions on every transport.
 macro_rules! on_every_transport {
     ($($name:ident),* $(,)?) => {
+        #[cfg(feature = "redis-cluster")]
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn redis_cluster() {
+            if !crate::support::is_installed("redis-server") {
+                return;
+            }
+            let cluster = crate::support::cluster::RedisCluster::start(3, 0);
+            $(
+                println!(stringify!($name));
+                cluster.flush();
+                $name(crate::support::open(&cluster.url(), crate::support::patient()).await).await;
+            )*
+        }
+
         #[cfg(feature = "redis")]
         mod redis {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,13 +66,16 @@ on_every_transport! {
     dropped_calls_do_not_disturb_others,
     commands_that_change_a_shared_connection_are_refused,
     a_closed_database_refuses_calls,
+    a_script_runs_whether_the_server_knows_it_or_not,
+    many_scripts_answer_in_order_and_keep_errors_in_place,
+    an_error_of_a_script_is_an_error,
 }
 
 async fn a_value_comes_back_as_it_was_set(db: Db) {
     assert_eq!(db.call(cmd!("SET", "key", "value")).await.unwrap(), Reply::OK);
     assert_eq!(db.call(cmd!("GET", "key")).await.unwrap(), Reply::bulk(b"value"));
     assert_eq!(db.call(cmd!("GET", "missing")).await.unwrap(), Reply::Null);
-    assert_eq!(db.call(cmd!("DEL", "key", "missing")).await.unwrap(), Reply::Integer(1));
+    assert_eq!(db.call(cmd!("DEL", "key", "{key}2")).await.unwrap(), Reply::Integer(1));
 }
 
 async fn keys_and_values_are_any_bytes(db: Db) {
@@ -91,16 +108,19 @@ async fn a_hash_is_a_map(db: Db) {
     assert_eq!(fields, Reply::Array(vec![text(b"2"), Reply::Null]));
 }
 
+/// A key that in a cluster is on the node that commands without keys go to.
+const FIRST: &str = "bar";
+
 async fn every_kind_of_reply_keeps_its_type(db: Db) {
-    db.call(cmd!("SET", "key", "value")).await.unwrap();
+    db.call(cmd!("SET", FIRST, "value")).await.unwrap();
     assert_eq!(db.call(cmd!("PING")).await.unwrap(), Reply::Simple("PONG".into()));
-    assert_eq!(db.call(cmd!("TYPE", "key")).await.unwrap(), Reply::Simple("string".into()));
+    assert_eq!(db.call(cmd!("TYPE", FIRST)).await.unwrap(), Reply::Simple("string".into()));
     assert_eq!(db.call(cmd!("TTL", "missing")).await.unwrap(), Reply::Integer(-2));
     let keys = db.call(cmd!("KEYS", "*")).await.unwrap();
-    assert_eq!(keys, Reply::Array(vec![Reply::bulk(b"key")]));
+    assert_eq!(keys, Reply::Array(vec![Reply::bulk(FIRST.as_bytes())]));
     let scanned = db.call(cmd!("SCAN", 0)).await.unwrap();
     assert_eq!(scanned, Reply::Array(vec![Reply::bulk(b"0"), keys]));
-    assert_eq!(db.call(cmd!("RANDOMKEY")).await.unwrap(), Reply::bulk(b"key"));
+    assert_eq!(db.call(cmd!("RANDOMKEY")).await.unwrap(), Reply::bulk(FIRST.as_bytes()));
 }
 
 async fn an_error_reply_is_an_error_and_harms_nothing(db: Db) {
@@ -202,4 +222,42 @@ async fn a_closed_database_refuses_calls(db: Db) {
     db.close().await.unwrap();
     assert!(matches!(clone.call(cmd!("GET", "key")).await, Err(Error::Closed)));
     clone.close().await.unwrap();
+}
+
+fn add() -> Script {
+    Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+}
+
+async fn a_script_runs_whether_the_server_knows_it_or_not(db: Db) {
+    let add = add();
+    db.call(cmd!("SCRIPT", "FLUSH")).await.unwrap();
+    for sum in [5, 10, 15] {
+        let reply = db.eval(&add.invoke().key(FIRST).arg(5)).await.unwrap();
+        assert_eq!(reply, Reply::Integer(sum));
+    }
+    let known = db.call(cmd!("SCRIPT", "EXISTS", add.sha())).await.unwrap();
+    assert_eq!(known, Reply::Array(vec![Reply::Integer(1)]));
+}
+
+async fn many_scripts_answer_in_order_and_keep_errors_in_place(db: Db) {
+    let (add, fail) = (add(), Script::new("return redis.error_reply('OUCH ' .. ARGV[1])"));
+    db.call(cmd!("SCRIPT", "FLUSH")).await.unwrap();
+    for known in [false, true] {
+        db.call(cmd!("DEL", FIRST)).await.unwrap();
+        let all = [
+            add.invoke().key(FIRST).arg(1),
+            fail.invoke().arg("x"),
+            add.invoke().key(FIRST).arg(2),
+        ];
+        let replies = db.eval_all(&all).await.unwrap();
+        let ouch = Reply::error("OUCH x");
+        assert_eq!(replies, [Reply::Integer(1), ouch, Reply::Integer(3)], "known: {known}");
+    }
+    assert!(db.eval_all(&[]).await.unwrap().is_empty());
+}
+
+async fn an_error_of_a_script_is_an_error(db: Db) {
+    let fail = Script::new("return redis.error_reply('OUCH again')");
+    let error = db.eval(&fail.invoke()).await.unwrap_err();
+    assert!(matches!(&error, Error::Reply(reply) if reply.code() == "OUCH"), "{error:?}");
 }

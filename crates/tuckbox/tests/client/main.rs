@@ -5,11 +5,19 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod every_transport;
+#[cfg(feature = "redis-cluster")]
+mod redis_cluster;
+#[cfg(feature = "redis-cluster")]
+mod redis_cluster_fake;
 #[cfg(feature = "redis")]
 mod redis_faults;
 #[cfg(feature = "redis")]
 mod redis_login;
+#[cfg(feature = "redis-cluster")]
+mod redis_sentinel;
 #[cfg(feature = "redis-tls")]
 mod redis_tls;
+#[cfg(feature = "redis")]
+mod scripts;
 #[cfg(feature = "redis")]
 mod support;

@@ -4,13 +4,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{RedisServer, fake::FakeServer, free_port, open};
+use crate::support::{RedisServer, fake::FakeServer, free_port, open, patient};
 use tuckbox::{Error, Options, Reply, cmd};
-
-fn patient() -> Options {
-    let long = Duration::from_secs(30);
-    Options { deadline: long, connect_timeout: long, ..Options::default() }
-}
 
 fn within(deadline: Duration) -> Options {
     Options { deadline, ..Options::default() }

@@ -21,6 +21,26 @@ async fn the_password_of_the_url_logs_in_and_is_never_shown() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_is_reached_by_the_path_of_its_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("redis.sock").display().to_string();
+    let args = ["--unixsocket", &path, "--requirepass", PASSWORD];
+    let Some(mut server) = RedisServer::start(&args) else { return };
+    let db = Db::open(&format!("redis+unix://:{PASSWORD}@{path}?db=3")).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(db.call(cmd!("INCR", "key")).await.unwrap(), Reply::Integer(1));
+        server.restart();
+        // So long that the next call looks at the connection first.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(format!("{db:?}"), format!("Db(redis+unix://{path}?db=3)"));
+    server.kill();
+    let error = db.call(cmd!("GET", "key")).await.unwrap_err();
+    assert!(error.to_string().contains(&path), "{error}");
+}
+
 #[tokio::test]
 async fn a_wrong_or_missing_password_is_the_servers_error() {
     let Some(server) = RedisServer::start(&["--requirepass", PASSWORD]) else { return };

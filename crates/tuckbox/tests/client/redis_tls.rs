@@ -19,31 +19,22 @@ fn make_certificates(dir: &Path) {
     }
 }
 
-fn start(dir: &Path) -> Option<RedisServer> {
+fn start(dir: &Path, more: &[&str]) -> Option<RedisServer> {
     if !is_installed("openssl") {
         return None;
     }
     make_certificates(dir);
     let path = |name: &str| dir.join(name).display().to_string();
     let (cert, key, ca) = (path("redis.crt"), path("redis.key"), path("ca.crt"));
-    RedisServer::start(&[
-        "--tls-port",
-        "{port}",
-        "--tls-auth-clients",
-        "no",
-        "--tls-cert-file",
-        &cert,
-        "--tls-key-file",
-        &key,
-        "--tls-ca-cert-file",
-        &ca,
-    ])
+    let files = ["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
+    let port = ["--tls-port", "{port}", "--tls-auth-clients", "no"];
+    RedisServer::start(&[&port[..], &files, more].concat())
 }
 
 #[tokio::test]
 async fn a_server_of_our_own_ca_is_trusted_when_told_to() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(mut server) = start(dir.path()) else { return };
+    let Some(mut server) = start(dir.path(), &[]) else { return };
     let ca = dir.path().join("ca.crt");
     let url = format!("rediss://127.0.0.1:{}", server.port);
     let by_url = Db::open(&format!("{url}?cacert={}", ca.display())).await.unwrap();
@@ -60,10 +51,29 @@ async fn a_server_of_our_own_ca_is_trusted_when_told_to() {
     }
 }
 
+#[cfg(feature = "redis-cluster")]
+#[tokio::test]
+async fn the_nodes_of_a_cluster_are_spoken_to_encrypted_too() {
+    use crate::support::{free_port, open, patient};
+
+    let dir = tempfile::tempdir().unwrap();
+    let bus = free_port().to_string();
+    let cluster = ["--cluster-enabled", "yes", "--tls-cluster", "yes", "--cluster-port", &bus];
+    let Some(server) = start(dir.path(), &cluster) else { return };
+    let ca = dir.path().join("ca.crt").display().to_string();
+    let at = |scheme| format!("{scheme}://127.0.0.1:{}?cacert={ca}", server.port);
+    let node = Db::open(&at("rediss")).await.unwrap();
+    node.call(cmd!("CLUSTER", "ADDSLOTSRANGE", 0, 16383)).await.unwrap();
+    let db = open(&at("rediss+cluster"), patient()).await;
+    assert_eq!(db.call(cmd!("SET", "key", 1)).await.unwrap(), Reply::OK);
+    // It names its port for encrypted connections, or this would not work.
+    assert_eq!(node.call(cmd!("GET", "key")).await.unwrap(), Reply::bulk(b"1"));
+}
+
 #[tokio::test]
 async fn a_server_of_an_unknown_ca_gets_no_password() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(server) = start(dir.path()) else { return };
+    let Some(server) = start(dir.path(), &[]) else { return };
     let url = format!("rediss://:hunter2@127.0.0.1:{}", server.port);
     let error = Db::open(&url).await.unwrap().call(cmd!("PING")).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { maybe_applied: false, .. }), "{error:?}");

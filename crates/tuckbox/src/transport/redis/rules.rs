@@ -7,9 +7,14 @@ use tuckbox_resp::{
 
 /// Whether executing `command` twice is the same as once.
 pub(super) fn is_read_only(command: &Command) -> bool {
+    let is = |word: &[u8], wanted: &str| word.eq_ignore_ascii_case(wanted.as_bytes());
     let name = command.name();
-    if name.eq_ignore_ascii_case(b"PING") || name.eq_ignore_ascii_case(b"ECHO") {
+    if ["PING", "ECHO", "ROLE"].iter().any(|harmless| is(name, harmless)) {
         return true;
+    }
+    let question = [("CLUSTER", "SLOTS"), ("SENTINEL", "GET-MASTER-ADDR-BY-NAME")];
+    if let Some((_, asks)) = question.iter().find(|(container, _)| is(name, container)) {
+        return command.get(1).is_some_and(|sub| is(sub, asks));
     }
     table::lookup(name)
         .and_then(|spec| spec.resolve(command))

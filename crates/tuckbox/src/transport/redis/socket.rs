@@ -1,4 +1,4 @@
-//! [`Socket`]: a TCP connection, plain or encrypted.
+//! [`Socket`]: a connection over TCP, plain or encrypted, or a Unix socket.
 
 use std::{
     io,
@@ -8,6 +8,9 @@ use std::{
 };
 
 use bytes::BytesMut;
+use socket2::SockRef;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWrite as _},
     net::TcpStream,
@@ -21,6 +24,8 @@ const READ_ROOM: usize = 16 * 1024;
 
 pub(super) enum Socket {
     Plain(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
     #[cfg(feature = "redis-tls")]
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -30,13 +35,15 @@ impl Socket {
     /// of the connection. On an idle connection anything else means that it is
     /// over. One system call, which does not wait.
     pub(super) fn is_quiet(&self) -> bool {
-        let tcp = match self {
-            Self::Plain(tcp) => tcp,
+        let socket = match self {
+            Self::Plain(tcp) => SockRef::from(tcp),
+            #[cfg(unix)]
+            Self::Unix(unix) => SockRef::from(unix),
             #[cfg(feature = "redis-tls")]
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Tls(tls) => SockRef::from(tls.get_ref().0),
         };
         let mut byte = [MaybeUninit::uninit()];
-        let peeked = socket2::SockRef::from(tcp).peek(&mut byte);
+        let peeked = socket.peek(&mut byte);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
@@ -53,6 +60,8 @@ impl Socket {
         // on where the last one stopped.
         match self {
             Self::Plain(tcp) => pin!(tcp.read_buf(buffer)).poll(cx),
+            #[cfg(unix)]
+            Self::Unix(unix) => pin!(unix.read_buf(buffer)).poll(cx),
             #[cfg(feature = "redis-tls")]
             Self::Tls(tls) => pin!(tls.read_buf(buffer)).poll(cx),
         }
@@ -65,6 +74,8 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            #[cfg(unix)]
+            Self::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
             #[cfg(feature = "redis-tls")]
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, bytes),
         }
@@ -75,6 +86,8 @@ impl Socket {
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
             #[cfg(feature = "redis-tls")]
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
         }

@@ -13,6 +13,7 @@ use super::address::RedisAddress;
 use crate::{Error, Options, UrlError};
 
 /// Whom to trust and whom to expect.
+#[derive(Clone)]
 pub(super) struct Tls {
     connector: TlsConnector,
     server: ServerName<'static>,
@@ -34,14 +35,24 @@ impl Tls {
             .map_err(|error| Error::Open(error.into()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let server = ServerName::try_from(address.host.clone())
-            .map_err(|_| UrlError::Invalid("the host can have no certificate"))?;
-        Ok(Self { connector: Arc::new(config).into(), server })
+        Ok(Self { connector: Arc::new(config).into(), server: name(&address.endpoint.host)? })
+    }
+
+    /// Expects another host's certificate from now on.
+    #[cfg(feature = "redis-cluster")]
+    pub(super) fn expect(&mut self, host: &str) -> Result<(), Error> {
+        self.server = name(host)?;
+        Ok(())
     }
 
     pub(super) async fn encrypt(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.connector.connect(self.server.clone(), tcp).await
     }
+}
+
+fn name(host: &str) -> Result<ServerName<'static>, UrlError> {
+    ServerName::try_from(host.to_owned())
+        .map_err(|_| UrlError::Invalid("the host can have no certificate"))
 }
 
 fn read_roots(file: &Path) -> Result<RootCertStore, Error> {

@@ -39,6 +39,12 @@ impl Peer {
         self.stream.write_all(bytes).unwrap();
     }
 
+    /// The port it came in by.
+    #[cfg(feature = "redis-cluster")]
+    pub(crate) fn port(&self) -> u16 {
+        self.stream.local_addr().unwrap().port()
+    }
+
     /// Ends the connection.
     pub(crate) fn hang_up(&mut self) {
         self.stream.shutdown(std::net::Shutdown::Both).unwrap();

@@ -5,21 +5,27 @@
     reason = "a test fails by panicking and says what it skips"
 )]
 
+#[cfg_attr(not(feature = "redis-cluster"), expect(dead_code, reason = "for several servers"))]
+pub(crate) mod cluster;
 pub(crate) mod fake;
 
 use std::{
-    io::{BufRead, BufReader},
-    net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use tuckbox::{Db, Options};
+
+pub(crate) use self::cluster::free_port;
 
 /// A redis-server of one test, killed when dropped.
 pub(crate) struct RedisServer {
     child: Child,
     pub(crate) port: u16,
     args: Vec<String>,
+    /// A replica writes a file, which the next server there would read.
+    dir: tempfile::TempDir,
 }
 
 impl RedisServer {
@@ -33,9 +39,9 @@ impl RedisServer {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         // Another process may take the port between our looking and its use.
         for _ in 0..5 {
-            let port = free_port();
-            if let Some(child) = spawn(port, &args) {
-                return Some(Self { child, port, args });
+            let (port, dir) = (free_port(), tempfile::tempdir().unwrap());
+            if let Some(child) = spawn(port, &args, dir.path()) {
+                return Some(Self { child, port, args, dir });
             }
         }
         panic!("redis-server does not start");
@@ -57,7 +63,8 @@ impl RedisServer {
     /// Kills it and starts another on the same port.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.child = spawn(self.port, &self.args).expect("redis-server starts again");
+        self.child =
+            spawn(self.port, &self.args, self.dir.path()).expect("redis-server starts again");
     }
 
     /// Stops it in its tracks, or lets it go on: connections stay open.
@@ -89,31 +96,29 @@ pub(crate) fn is_installed(program: &str) -> bool {
     false
 }
 
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A running server that accepts connections, or `None` when it gave up.
-fn spawn(port: u16, args: &[String]) -> Option<Child> {
+fn spawn(port: u16, args: &[String], dir: &Path) -> Option<Child> {
     let tls_only = args.iter().any(|arg| arg == "--tls-port");
     let mut command = Command::new("redis-server");
     command.args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]);
+    command.arg("--dir").arg(dir);
     let plain_port = if tls_only { 0 } else { port };
     command.args(["--port", &plain_port.to_string()]);
     command.args(args.iter().map(|arg| arg.replace("{port}", &port.to_string())));
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let ready = lines.any(|line| line.is_ok_and(|line| line.contains("eady to accept")));
-    if !ready {
-        let _ = child.kill();
-        let _ = child.wait();
-        return None;
-    }
-    // Nobody may stop reading its log, or it would block.
-    std::thread::spawn(move || lines.for_each(drop));
-    Some(child)
+    cluster::spawn(&mut command, "eady to accept")
 }
 
 pub(crate) async fn open(url: &str, options: Options) -> Db {
     Db::open_with(url, options).await.unwrap()
+}
+
+/// Where no server listens, now and later: a free port may be another test's
+/// in a moment.
+#[cfg(feature = "redis-cluster")]
+pub(crate) const NOBODY: &str = "127.0.0.1:1";
+
+/// For what must not depend on how busy the machine is.
+pub(crate) fn patient() -> Options {
+    let long = Duration::from_secs(30);
+    Options { deadline: long, connect_timeout: long, ..Options::default() }
 }
