@@ -20,4 +20,4 @@ mod settings;
 
 pub use app::App;
 pub use domain::{Invalid, LessonSlug, Name, UserId};
-pub use settings::{Login, Settings, SettingsError};
+pub use settings::{Login, Settings, SettingsError, sessions};

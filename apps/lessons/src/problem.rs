@@ -26,7 +26,8 @@ pub(crate) enum Problem {
         "Logging in without a password is closed here: it is for the demo, set LOGIN=open to allow it"
     )]
     LoginClosed,
-    /// The session could not be read.
+    /// The session could not be read. The tutorial's status for it is 500,
+    /// whatever [`SessionError::status`] says.
     #[error("We could not validate the provided session ID")]
     Session(#[source] SessionError),
     /// The session could not be stored.
@@ -55,14 +56,19 @@ impl Problem {
             Self::Session(_) | Self::Save(_) | Self::Load(_) | Self::Page(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::Login(_) | Self::Logout(_) => StatusCode::SERVICE_UNAVAILABLE,
+            // 503 when the store is in trouble; 409 when requests at the same time
+            // were faster.
+            Self::Login(cause) | Self::Logout(cause) => cause.status(),
         }
     }
 
     /// Tells the operator what the client is not told.
     pub(crate) fn log(&self) {
-        if let Some(cause) = std::error::Error::source(self) {
+        let Some(cause) = std::error::Error::source(self) else { return };
+        if self.status().is_server_error() {
             tracing::error!(%cause, "{self}");
+        } else {
+            tracing::warn!(%cause, "{self}");
         }
     }
 }
@@ -85,5 +91,30 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_tried_again_when_the_store_is_back_or_the_race_is_over() {
+        for (cause, status, retry_after) in [
+            (SessionError::from(tuckbox::Error::Closed), 503, Some("1")),
+            (SessionError::StoreDown, 503, Some("1")),
+            (SessionError::Ended, 409, None),
+            (SessionError::Conflict { key: "k".into() }, 409, None),
+            (SessionError::User(0), 500, None),
+        ] {
+            for problem in [Problem::Login(cause.clone()), Problem::Logout(cause.clone())] {
+                let response = problem.into_response();
+                assert_eq!(response.status(), status, "{cause}");
+                let header = response.headers().get(header::RETRY_AFTER);
+                assert_eq!(header.map(|value| value.to_str().unwrap()), retry_after, "{cause}");
+            }
+        }
+        let unread = Problem::Session(SessionError::StoreDown);
+        assert_eq!(unread.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
-use tuckbox_sessions::{Config, ConfigError, Cookies};
+use tuckbox_serve::Peer;
+use tuckbox_sessions::{Config, ConfigBuilder, ConfigError, Cookies};
 
 /// Where the data lives unless `REDIS_URL` says otherwise.
 const DEFAULT_URL: &str = "file:./data";
@@ -92,10 +93,21 @@ impl Settings {
         let url = tuckbox::url_from_env(&lookup);
         Ok(Self {
             database_url: url.unwrap_or_else(|| DEFAULT_URL.to_owned()),
-            sessions: Config::builder().cookies(cookies).build()?,
+            sessions: sessions(cookies).build()?,
             login,
         })
     }
+}
+
+/// How the app keeps its sessions: as the layer does by default. The list of a
+/// user's sessions, which each login enters, says from which address: that of
+/// the connection, which behind a proxy is the proxy's. What a header says of
+/// the client, anybody can write.
+pub fn sessions(cookies: Cookies) -> ConfigBuilder {
+    Config::builder().cookies(cookies).client_address(|_, extensions| {
+        // An IPv4 client of an IPv6 socket is called by its IPv4 address.
+        extensions.get().map(|Peer(peer)| peer.ip().to_canonical())
+    })
 }
 
 fn unknown(name: &'static str, value: &str, allowed: &'static str) -> SettingsError {

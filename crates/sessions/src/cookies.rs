@@ -5,9 +5,16 @@ use std::{fmt::Write as _, time::Duration};
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 use crate::{
-    ConfigError,
+    ConfigError, KeyRing,
+    express::{BlobCookie, SidSecrets},
     id::{ID_LENGTH, Id},
 };
+
+/// What a cookie's signature is for; another use of the key ring has another.
+const SIGNED_FOR: &[u8] = b"session cookie";
+
+/// The longest signature behind an id, with its point.
+const SIGNATURE_LENGTH: usize = 23;
 
 /// The longest name and value together that a browser keeps (RFC 6265bis, 5.6).
 const MAX_COOKIE_BYTES: usize = 4096;
@@ -17,7 +24,7 @@ const MAX_COOKIE_BYTES: usize = 4096;
 /// Start from [`Cookies::secure`], or on a plain HTTP development server from
 /// [`Cookies::plain`]. A combination that browsers drop or that protects
 /// nothing is refused when the [`Config`](crate::Config) is built. All cookies
-/// are `HttpOnly` and live as long as the session may be idle.
+/// are `HttpOnly`.
 ///
 /// ```
 /// use tuckbox_sessions::{Config, Cookies, SameSite};
@@ -28,13 +35,35 @@ const MAX_COOKIE_BYTES: usize = 4096;
 /// let cookies = Cookies::secure().domain("example.com"); // but `__Host-` allows none
 /// assert!(Config::builder().cookies(cookies).build().is_err());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Cookies {
     name: String,
     secure: bool,
     path: String,
     domain: Option<String>,
     same_site: SameSite,
+    partitioned: bool,
+    persistent: bool,
+    signed: Option<KeyRing>,
+    profile: Option<Profile>,
+}
+
+/// Cookies for a place that has its own rules; see [`Cookies::profile`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Profile {
+    /// Links from other sites begin without the session: `SameSite=Strict`.
+    /// Returning from a payment or an OAuth provider counts as such a link.
+    Strict,
+    /// [`Cookies::secure`].
+    Lax,
+    /// For pages that others show in a frame: `SameSite=None`, `Partitioned`
+    /// (CHIPS), so that each embedding site has a session of its own. Needs
+    /// protection against CSRF of your own.
+    EmbeddedPartitioned,
+    /// Behind Firebase Hosting, which takes every cookie out of a request but
+    /// `__session`.
+    FirebaseHosting,
 }
 
 /// Which requests from other sites carry the cookie.
@@ -60,6 +89,30 @@ impl Cookies {
             path: "/".to_owned(),
             domain: None,
             same_site: SameSite::Lax,
+            partitioned: false,
+            persistent: true,
+            signed: None,
+            profile: None,
+        }
+    }
+
+    /// For a place that has its own rules, on HTTPS.
+    ///
+    /// ```
+    /// use tuckbox_sessions::{Config, Cookies, Profile};
+    ///
+    /// let cookies = Cookies::profile(Profile::FirebaseHosting);
+    /// assert_eq!(Config::builder().cookies(cookies).build()?.cookie_name(), "__session");
+    /// # Ok::<(), tuckbox_sessions::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn profile(profile: Profile) -> Self {
+        let cookies = Self { profile: Some(profile), ..Self::secure() };
+        match profile {
+            Profile::Strict => cookies.same_site(SameSite::Strict),
+            Profile::Lax => cookies,
+            Profile::EmbeddedPartitioned => cookies.same_site(SameSite::None).partitioned(),
+            Profile::FirebaseHosting => cookies.name("__session"),
         }
     }
 
@@ -101,13 +154,56 @@ impl Cookies {
         self
     }
 
+    /// Keeps the cookie of each embedding site apart (`Partitioned`, CHIPS).
+    #[must_use]
+    pub fn partitioned(mut self) -> Self {
+        self.partitioned = true;
+        self
+    }
+
+    /// Leaves out `Max-Age`: browsers drop the cookie when they are closed, as
+    /// far as they do that. By default it lives in the browser as long as the
+    /// session may be idle, and is sent again with each slide.
+    #[must_use]
+    pub fn until_browser_closes(mut self) -> Self {
+        self.persistent = false;
+        self
+    }
+
+    /// Signs the cookie with the current key of `ring` (HMAC-SHA256, 128 bits),
+    /// 23 bytes more. An id cannot be guessed anyway; but one that was made up
+    /// then never reaches the store. A cookie without a signature, or with one
+    /// of no key in the ring, is nobody's session.
+    #[must_use]
+    pub fn signed(mut self, ring: KeyRing) -> Self {
+        self.signed = Some(ring);
+        self
+    }
+
+    pub(crate) fn is_signed(&self) -> bool {
+        self.signed.is_some()
+    }
+
+    /// The attributes as Express stores them with a session, for `max_age`.
+    pub(crate) fn blob_cookie(&self, max_age: Duration) -> BlobCookie {
+        BlobCookie {
+            max_age: self.persistent.then_some(max_age),
+            secure: self.secure,
+            http_only: true,
+            domain: self.domain.clone(),
+            path: self.path.clone(),
+            same_site: Some(self.same_site),
+            partitioned: self.partitioned,
+        }
+    }
+
     /// Refuses what browsers would drop or what contradicts itself.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if self.name.is_empty() || !self.name.bytes().all(token) {
             return Err(ConfigError::CookieName);
         }
-        if self.name.len() + ID_LENGTH > MAX_COOKIE_BYTES {
+        if self.name.len() + ID_LENGTH + SIGNATURE_LENGTH > MAX_COOKIE_BYTES {
             return Err(ConfigError::CookieTooLong);
         }
         let in_attribute = |b: u8| (0x20..0x7f).contains(&b) && b != b';';
@@ -133,14 +229,30 @@ impl Cookies {
         if self.same_site == SameSite::None && !self.secure {
             return Err(ConfigError::SameSiteNone);
         }
+        if self.partitioned && !self.secure {
+            return Err(ConfigError::Partitioned);
+        }
+        if self.profile == Some(Profile::FirebaseHosting) && self.name != "__session" {
+            return Err(ConfigError::FirebaseName);
+        }
         Ok(())
     }
 }
 
-/// [`Cookies`] that passed their check, ready to be sent.
+/// What stands behind an id in the cookie's value.
+#[derive(Clone, Debug)]
+enum Signature {
+    None,
+    Own(KeyRing),
+    Express(SidSecrets),
+}
+
+/// [`Cookies`] that passed their check, ready to be read and sent.
 #[derive(Clone, Debug)]
 pub(crate) struct CookieForm {
     name: String,
+    persistent: bool,
+    signature: Signature,
     /// Everything behind the value of a cookie that is set.
     tail: String,
     removal: String,
@@ -150,21 +262,76 @@ impl CookieForm {
     /// `cookies`, which passed [`Cookies::check`], living for `max_age`.
     pub(crate) fn new(cookies: &Cookies, max_age: Duration) -> Self {
         let name = cookies.name.clone();
-        let tail = attributes(cookies, max_age.as_secs());
-        let removal = format!("{name}={}", attributes(cookies, 0));
-        Self { name, tail, removal }
+        let max_age = cookies.persistent.then_some(max_age.as_secs());
+        let tail = attributes(cookies, max_age);
+        let removal = format!("{name}={}", attributes(cookies, Some(0)));
+        let signature = cookies.signed.clone().map_or(Signature::None, Signature::Own);
+        Self { name, persistent: cookies.persistent, signature, tail, removal }
+    }
+
+    /// The same with values as Express signs them.
+    pub(crate) fn express(mut self, secrets: SidSecrets) -> Self {
+        self.signature = Signature::Express(secrets);
+        self
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
+    /// Whether the cookie has a time to live, which slides with the session's.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.persistent
+    }
+
+    /// Reads the cookie from a request's headers, without allocating.
+    ///
+    /// Several cookies of its name are nobody's session: a host beside this one
+    /// may have planted the other, and there is no telling which is which.
+    pub(crate) fn presented(&self, headers: &HeaderMap) -> Presented {
+        let mut found = Presented::Nothing;
+        for header in headers.get_all(COOKIE) {
+            for value in values_of(header.as_bytes(), &self.name) {
+                found = match (found, self.id_in(value)) {
+                    (Presented::Nothing, Some(id)) => Presented::Id(id),
+                    _ => Presented::Unusable,
+                };
+            }
+        }
+        found
+    }
+
+    /// The id in a cookie's value, if it has the shape of one and is signed
+    /// where it must be.
+    fn id_in(&self, value: &[u8]) -> Option<Id> {
+        let ring = match &self.signature {
+            Signature::None => return Id::parse(value),
+            Signature::Own(ring) => ring,
+            Signature::Express(secrets) => return secrets.read(value).map(Id::Express),
+        };
+        let (id, signature) = value.split_at_checked(ID_LENGTH)?;
+        let tag = signature.strip_prefix(b".")?;
+        let id = Id::parse(id)?;
+        ring.verify(SIGNED_FOR, id.as_bytes(), tag).map(|_| id)
+    }
+
     /// The `Set-Cookie` header that gives the browser `id`.
     pub(crate) fn set(&self, id: &Id) -> HeaderValue {
-        let mut text = Vec::with_capacity(self.name.len() + 1 + ID_LENGTH + self.tail.len());
+        let length = self.name.len() + 1 + ID_LENGTH + SIGNATURE_LENGTH + self.tail.len();
+        let mut text = Vec::with_capacity(length);
         text.extend_from_slice(self.name.as_bytes());
         text.push(b'=');
-        text.extend_from_slice(id.as_bytes());
+        match (&self.signature, id) {
+            (Signature::Express(secrets), Id::Express(sid)) => {
+                text.extend_from_slice(secrets.sign(sid).as_bytes());
+            }
+            (Signature::Own(ring), id) => {
+                text.extend_from_slice(id.as_bytes());
+                text.push(b'.');
+                text.extend_from_slice(ring.sign(SIGNED_FOR, id.as_bytes()).as_bytes());
+            }
+            _ => text.extend_from_slice(id.as_bytes()),
+        }
         text.extend_from_slice(self.tail.as_bytes());
         header(text)
     }
@@ -176,19 +343,27 @@ impl CookieForm {
     }
 }
 
-fn attributes(cookies: &Cookies, max_age: u64) -> String {
-    let mut text = format!("; Path={}; Max-Age={max_age}; HttpOnly", cookies.path);
+/// The attributes; those of the cookie and of its removal differ in `max_age`.
+fn attributes(cookies: &Cookies, max_age: Option<u64>) -> String {
+    let mut text = format!("; Path={}", cookies.path);
+    if let Some(seconds) = max_age {
+        // Writing to a String does not fail.
+        let _ = write!(text, "; Max-Age={seconds}");
+    }
+    text.push_str("; HttpOnly");
     text.push_str(match cookies.same_site {
         SameSite::Strict => "; SameSite=Strict",
         SameSite::Lax => "; SameSite=Lax",
         SameSite::None => "; SameSite=None",
     });
     if let Some(domain) = &cookies.domain {
-        // Writing to a String does not fail.
         let _ = write!(text, "; Domain={domain}");
     }
     if cookies.secure {
         text.push_str("; Secure");
+    }
+    if cookies.partitioned {
+        text.push_str("; Partitioned");
     }
     text
 }
@@ -201,7 +376,7 @@ fn header(text: Vec<u8>) -> HeaderValue {
 }
 
 /// What a request presents as its session cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Presented {
     /// No cookie of that name.
     Nothing,
@@ -209,23 +384,6 @@ pub(crate) enum Presented {
     Unusable,
     /// One with the shape of an id. Whether it is one, the store knows.
     Id(Id),
-}
-
-/// Reads the cookie called `name` from a request's headers, without allocating.
-///
-/// Several cookies of that name are nobody's session: a host beside this one
-/// may have planted the other, and there is no telling which is which.
-pub(crate) fn presented(headers: &HeaderMap, name: &str) -> Presented {
-    let mut found = Presented::Nothing;
-    for header in headers.get_all(COOKIE) {
-        for value in values_of(header.as_bytes(), name) {
-            found = match (found, Id::parse(value)) {
-                (Presented::Nothing, Some(id)) => Presented::Id(id),
-                _ => Presented::Unusable,
-            };
-        }
-    }
-    found
 }
 
 /// The values of all cookies called `name` in one `Cookie` header.
@@ -246,7 +404,7 @@ mod tests {
         for header in headers {
             map.append(COOKIE, HeaderValue::from_bytes(header).unwrap());
         }
-        presented(&map, "session")
+        CookieForm::new(&Cookies::plain(), Duration::from_secs(1)).presented(&map)
     }
 
     fn id(letter: u8) -> (String, Presented) {
@@ -267,7 +425,7 @@ mod tests {
 
     #[test]
     fn malformed_oversized_and_non_ascii_cookies_are_nobodys_session() {
-        for value in ["", "short", "\"quoted\"", "ä", &"a".repeat(44), &"a".repeat(100_000)] {
+        for value in ["", "short", "\"quoted\"", "ä", &"a".repeat(53), &"a".repeat(100_000)] {
             let header = format!("session={value}");
             assert_eq!(read(&[header.as_bytes()]), Presented::Unusable, "{value:.9}");
         }
@@ -305,6 +463,35 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_until_the_browser_closes_has_no_max_age_but_its_removal_has() {
+        let cookies = Cookies::profile(Profile::EmbeddedPartitioned).until_browser_closes();
+        let form = CookieForm::new(&cookies, Duration::from_secs(3600));
+        let set = form.set(&Id::random().unwrap());
+        let set = set.to_str().unwrap();
+        assert!(set.ends_with("; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"), "{set}");
+        assert!(form.remove().to_str().unwrap().contains("; Max-Age=0;"));
+    }
+
+    #[test]
+    fn a_signed_cookie_reads_back_and_no_other_value_does() {
+        let ring = |secret: &[u8]| KeyRing::single(secret).unwrap();
+        let form = |ring| CookieForm::new(&Cookies::plain().signed(ring), Duration::from_secs(1));
+        let mine = form(ring(&[1; 32]));
+        let id = Id::random().unwrap();
+        let set = mine.set(&id);
+        let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
+        let read = |form: &CookieForm, pair: &str| {
+            let header = HeaderValue::from_str(pair).unwrap();
+            form.presented(&HeaderMap::from_iter([(COOKIE, header)]))
+        };
+        assert_eq!(read(&mine, &pair), Presented::Id(id));
+        assert_eq!(read(&form(ring(&[2; 32])), &pair), Presented::Unusable);
+        for end in 8..pair.len() {
+            assert_eq!(read(&mine, &pair[..end]), Presented::Unusable, "{end}");
+        }
+    }
+
+    #[test]
     fn a_cookie_header_is_not_shown_by_debug() {
         let form = CookieForm::new(&Cookies::plain(), Duration::from_secs(1));
         assert_eq!(format!("{:?}", form.set(&Id::random().unwrap())), "Sensitive");
@@ -321,6 +508,8 @@ mod tests {
             (plain().name("__host-x"), E::HostPrefix),
             (plain().name("__Secure-x"), E::SecurePrefix),
             (plain().same_site(SameSite::None), E::SameSiteNone),
+            (plain().partitioned(), E::Partitioned),
+            (Cookies::profile(Profile::FirebaseHosting).name("session"), E::FirebaseName),
             (plain().name(""), E::CookieName),
             (plain().name("a b"), E::CookieName),
             (plain().name("a=b"), E::CookieName),
@@ -341,6 +530,10 @@ mod tests {
             plain(),
             plain().name("__session").path("/app").domain("example.com"),
             secure().name("__Secure-x").domain("example.com").same_site(SameSite::None),
+            Cookies::profile(Profile::Strict),
+            Cookies::profile(Profile::Lax),
+            Cookies::profile(Profile::EmbeddedPartitioned),
+            Cookies::profile(Profile::FirebaseHosting),
         ] {
             assert_eq!(cookies.check(), Ok(()), "{cookies:?}");
         }
@@ -371,7 +564,7 @@ mod tests {
                     Just(b";".to_vec()),
                     Just(b"; ".to_vec()),
                     Just(b"=".to_vec()),
-                    "[A-Za-z0-9_-]{43}".prop_map(String::into_bytes),
+                    "[A-Za-z0-9_-]{52}".prop_map(String::into_bytes),
                     prop::collection::vec(0x20u8..=0xff, 0..8)
                         .prop_map(|bytes| bytes.into_iter().filter(|b| *b != 0x7f).collect()),
                 ],

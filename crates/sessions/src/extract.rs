@@ -34,10 +34,9 @@ impl IntoResponse for MissingLayer {
 /// For a message of your own, map the error before.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
-        let status = self.status();
-        let mut response = status.into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, crate::RETRY_AFTER_SECONDS);
+        let mut response = self.status().into_response();
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response.extensions_mut().insert(self);
         response

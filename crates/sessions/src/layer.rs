@@ -7,16 +7,14 @@ use std::{
 };
 
 use http::{
-    HeaderValue, Request, Response, StatusCode,
+    Extensions, HeaderMap, HeaderValue, Request, Response,
     header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE},
 };
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use tuckbox::Db;
 
-use crate::{
-    Config, Session, SessionError, cookies::presented, session::Shared, state::CookieChange,
-};
+use crate::{Config, Session, SessionError, Sessions, shared::Shared, state::CookieChange};
 
 /// Gives every request a [`Session`] and saves it before the response leaves.
 ///
@@ -42,7 +40,23 @@ impl SessionLayer {
     /// Sessions in `db`.
     #[must_use]
     pub fn new(db: Db, config: Config) -> Self {
-        Self { shared: Arc::new(Shared::new(db, config)) }
+        Self { shared: Arc::new(Shared::new(&db, config)) }
+    }
+
+    /// The session of a request with these headers: the first half of what the
+    /// middleware does, for frameworks that are not built on tower. The second
+    /// half is [`Session::conclude`]. `extensions` is what
+    /// [`client_address`](crate::ConfigBuilder::client_address) gets to see.
+    /// Costs no store command.
+    #[must_use]
+    pub fn begin(&self, headers: &HeaderMap, extensions: &Extensions) -> Session {
+        Session::new(self.shared.clone(), headers, extensions)
+    }
+
+    /// The sessions of all users, for whoever administers them.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions::of(self.shared.clone())
     }
 }
 
@@ -75,8 +89,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let presented = presented(request.headers(), self.shared.cookie.name());
-        let session = Session::new(self.shared.clone(), presented);
+        let session = Session::new(self.shared.clone(), request.headers(), request.extensions());
         request.extensions_mut().insert(session.clone());
         SessionFuture { phase: Phase::Handling { inner: self.inner.call(request) }, session }
     }
@@ -144,13 +157,36 @@ impl<F, B> std::fmt::Debug for SessionFuture<F, B> {
     }
 }
 
+impl Session {
+    /// Saves what the request has changed, and answers the `Set-Cookie` header
+    /// that its response must have, if any: the second half of what the
+    /// middleware does, for frameworks that are not built on tower. Call it when
+    /// the response is made and before any of it is sent, set `Cache-Control:
+    /// no-store` where there is a cookie, and send [`SessionError::status`] and
+    /// [`SessionError::retry_after`] in place of the response when it fails.
+    ///
+    /// # Errors
+    /// As for [`save`](Self::save).
+    pub async fn conclude(self) -> Result<Option<HeaderValue>, SessionError> {
+        if self.must_finish() {
+            // Boxed, because most requests write nothing and never come here.
+            Box::pin(self.clone().finish()).await?;
+        }
+        Ok(self.set_cookie())
+    }
+
+    fn set_cookie(&self) -> Option<HeaderValue> {
+        match self.start_response() {
+            CookieChange::Keep => None,
+            CookieChange::Set(id) => Some(self.layer().cookie.set(&id)),
+            CookieChange::Remove => Some(self.layer().cookie.remove()),
+        }
+    }
+}
+
 /// The response with what becomes of the cookie.
 fn with_cookie<B>(mut response: Response<B>, session: &Session) -> Response<B> {
-    let cookie = match session.start_response() {
-        CookieChange::Keep => return response,
-        CookieChange::Set(id) => session.cookie().set(&id),
-        CookieChange::Remove => session.cookie().remove(),
-    };
+    let Some(cookie) = session.set_cookie() else { return response };
     let headers = response.headers_mut();
     headers.append(SET_COOKIE, cookie);
     // A cache that kept this response would hand the session to strangers.
@@ -164,9 +200,9 @@ fn with_cookie<B>(mut response: Response<B>, session: &Session) -> Response<B> {
 fn refusal<B: Default>(error: SessionError) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = error.status();
-    if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+    if let Some(seconds) = error.retry_after() {
         tracing::error!(%error, "a session was not saved, so the response was not sent");
-        response.headers_mut().insert(RETRY_AFTER, crate::RETRY_AFTER_SECONDS);
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     } else {
         tracing::warn!(%error, "a session was not saved, so the response was not sent");
     }

@@ -17,8 +17,7 @@
 //!
 //! async fn count(session: Session) -> Result<String, SessionError> {
 //!     let Some(user) = session.user().await? else { return Ok("please log in".to_owned()) };
-//!     let visits: u64 = session.get("visits").await?.unwrap_or(0) + 1;
-//!     session.insert("visits", &visits).await?;
+//!     let visits = session.increment("visits", 1).await?;
 //!     Ok(format!("{user} was here {visits} times"))
 //! }
 //!
@@ -56,84 +55,95 @@
 //!
 //! # What a session is
 //!
-//! The cookie holds 256 bits from the operating system's random source. The
-//! store knows their SHA-256 only, so nobody can make a cookie from a dump of
-//! it. Under `session:{hash}` lies a hash with one field for each session key
-//! and three of the layer's own: when it was created, when it was last seen,
-//! and who is logged in.
+//! The cookie holds two random parts: 120 bits that say which session it is, and
+//! 192 bits that say that one may use it. The store knows hashes of both only, so
+//! nobody can make a cookie from a dump of it. Under `session:{name}` lies a hash
+//! with one field for each session key, and a few of the layer's own: the hash
+//! of the second part, times, and who is logged in.
 //!
 //! - It begins with the first value that is set, or with a login. A request that
-//!   does neither stores nothing and sets no cookie.
+//!   does neither stores nothing and sets no cookie; neither does a
+//!   [robot](Robots), whatever the handler does.
 //! - An id that the store does not know is never adopted: whoever planted it in
 //!   a browser learns nothing.
-//! - [`Session::login`] begins a new session under a new id and deletes the old.
-//! - [`Session::logout`] deletes it for everyone who has the id.
-//! - It ends when it was not touched for [`idle`](ConfigBuilder::idle), an hour
-//!   by default. Reading it or writing to it is touching it; a request that
-//!   ignores it is not. The time of the last touch is written, and the cookie
-//!   sent again, only when a tenth of that time has passed
-//!   ([`slide_percent`](ConfigBuilder::slide_percent)).
+//! - [`Session::login`] changes the second part of the id. So does a
+//!   [schedule](ConfigBuilder::renew_every), where there is one; the old id then
+//!   reads for a short [grace](ConfigBuilder::grace). An old id that turns up later
+//!   raises an [alarm](EventKind::Reused).
+//! - [`Session::logout`] ends it for everyone who has the id;
+//!   [`Session::revoke_others`] and its like end the user's others.
+//! - It ends when it was not touched for [`idle`](ConfigBuilder::idle), an hour by
+//!   default, and after [`absolute`](ConfigBuilder::absolute) whatever happens, 30
+//!   days. Reading it or writing to it is touching it; a request that ignores it
+//!   is not.
 //! - A cookie that is malformed, or came more than once, is no session.
 //!
 //! # What it costs
 //!
+//! Every step is one small Lua script on one key, so it is one command, atomic,
+//! and works in a cluster. (A server that does not know a script yet gets it once,
+//! which is one command more.)
+//!
 //! | a request that | store commands | round trips |
 //! |---|---|---|
 //! | ignores the session, or has no cookie and reads it | 0 | 0 |
-//! | reads it, however often | 1: `HGETALL` | 1 |
-//! | the same, when the slide is due | + 2: `HSET`, `PEXPIRE` | + 1 |
-//! | sets the first value, without a cookie | 2: `HSET`, `PEXPIRE` | 1 |
-//! | sets or removes values | the read + 2: `HSET` or `HDEL`, `HEXISTS` | 2 |
-//! | the same, when the slide is due | + 1: `PEXPIRE` | + 0 |
-//! | sets some and removes others | the read + 5: `MULTI`, `HSET`, `HDEL`, `HEXISTS`, `EXEC` | 2 |
-//! | logs in, without a cookie | 2: `HSET`, `PEXPIRE` | 1 |
-//! | logs in over another session | the read + 3: `HSET`, `PEXPIRE`, `DEL` | 3 |
-//! | the same, with a cookie whose session has ended | the read + 2: `HSET`, `PEXPIRE` | 2 |
-//! | logs out | 1: `DEL` | 1 |
+//! | reads it, however often, with the slide | 1 | 1 |
+//! | sets or removes values without reading | 1 | 1 |
+//! | increments, appends, inserts if absent, compares and sets, or takes one | 1 | 1 |
+//! | begins a session, by values or increments | 1 | 1 |
+//! | reads, then changes | 2 | 2 |
+//! | logs in, with a session before or without | 2: session, user's index | 1 |
+//! | logs out | 1 | 1 |
+//! | has its id renewed by schedule, beside its read | 1 more, 0 beside a save | 1 more, 0 |
+//! | writes without reading, with a cookie whose session is over | 2 | 2 |
+//! | logs in with such a cookie | 4 | 2 |
+//!
+//! The lists of a user's sessions cost what [`Session::sessions`] and its
+//! neighbours say.
 //!
 //! # When it is saved
 //!
 //! After the handler has returned its response and before the first byte of it
 //! leaves, whatever its status: a handler that counts a failed attempt and
-//! answers 403 has counted it. Only what changed is written, each value in a
-//! field of its own, so that requests at the same time that change different
-//! values do not undo each other; of two that change the same value, the later
-//! stays. A service that fails without a response saves nothing.
+//! answers 403, or 500, has counted it. Only what changed is written, all of it
+//! or nothing. A service that fails without a response saves nothing.
+//!
+//! [`increment`](Session::increment), [`append`](Session::append),
+//! [`insert_if_absent`](Session::insert_if_absent),
+//! [`compare_and_set`](Session::compare_and_set) and [`take`](Session::take) are
+//! carried out at once, because their callers want the result; what waits for the
+//! save goes with them.
 //!
 //! A streaming body that changes the session does so after the headers: it must
-//! call [`Session::save`], and it cannot log anybody in.
+//! call [`Session::save`], and it cannot begin a session or log anybody in.
 //!
 //! # Requests at the same time
 //!
-//! - Changes of different values both stay, and a request that only reads undoes
+//! - Changes of different values all stay, and a request that only reads undoes
 //!   nothing.
-//! - A session that was deleted, by a logout or a login, does not come back by
-//!   the save of a request that still runs. That save is refused: the handler
-//!   gets [`SessionError::Ended`] if it saves itself, else the client gets 409
-//!   (Conflict), and no cookie is sent. (How: only its creation writes the field
-//!   without which a hash is no session, and no id is created twice. A save that
-//!   comes too late writes fields that nobody can read, sees that, and deletes
-//!   them. Should the process die in between, those fields stay in the store,
-//!   unreadable as a session, without an expiry.)
-//! - A value that is written to a session while another request logs in over it
-//!   can be lost: it was read already.
-//! - [`Session::get`] followed by [`Session::insert`], as in the counter above,
-//!   is two steps: of requests at the same time, one can be lost.
+//! - Of changes of the same value the later stays, or the slower request fails, as
+//!   [`Conflicts`] says. The operations above never lose anything.
+//! - A session that ended, by a logout, a login or from elsewhere, does not come
+//!   back by the save of a request that still runs. That save is refused: the
+//!   handler gets [`SessionError::Ended`] if it saves itself, else the client gets
+//!   409 (Conflict), and no cookie is sent.
 //!
 //! # Trouble
 //!
 //! - A session that cannot be read is [`SessionError::Store`] in the handler,
-//!   never an empty session. Pass it on with `?`: it answers 503.
+//!   never an empty session. Pass it on with `?`: it answers 503. A route can
+//!   [go on without](Trouble::Anonymous) instead, and cannot write then.
 //! - A save that fails takes the place of the handler's response: 503 with
 //!   `Retry-After` and no cookie, so that a client never believes what is not
 //!   stored. The error is among the response's extensions, for a layer outside
 //!   that adds a body. As always when a store does not answer in time, it may
 //!   have done the work all the same.
 //! - A handler that prefers its own words calls [`Session::save`] and sees.
-//! - A slide that fails is logged; the response goes out.
 //! - Requests that do not touch the session are served without the store.
-//! - How long a call may take is set where the database is opened
-//!   ([`tuckbox::Options::deadline`]).
+//! - Each call of the store has a [deadline](ConfigBuilder::deadline), 250 ms, and
+//!   one retry where that is safe. A store that failed five times in a row is left
+//!   alone for a second.
+//! - A value that cannot be decoded is put aside, rather than an error for ever.
 //!
 //! # Caches
 //!
@@ -141,30 +151,57 @@
 //! handler said. Responses that merely depend on who is logged in are the
 //! handler's to mark.
 //!
-//! The store must be Redis 4.0 or later, or anything that speaks like it.
+//! # Stores
+//!
+//! Anything that [`tuckbox::Db`] opens: embedded, Redis 6 or later or Valkey,
+//! alone, behind Sentinel or as a Cluster. For tests, `memory:`.
 
+mod breaker;
 mod clock;
 mod config;
 mod cookies;
 mod error;
+mod event;
+pub mod express;
 #[cfg(feature = "axum")]
 mod extract;
+mod flash;
 mod id;
+mod key_ring;
 mod layer;
+mod login;
+mod operate;
+mod save;
 mod session;
+mod shared;
 mod state;
 mod store;
+mod trouble;
+mod typed;
+mod user_sessions;
+mod values;
+mod visitor;
 
-use http::{HeaderMap, HeaderValue};
+use std::time::Duration;
+
+use http::HeaderMap;
 
 pub use clock::Clock;
-pub use config::{Config, ConfigBuilder, ConfigError};
-pub use cookies::{Cookies, SameSite};
+pub use config::{Config, ConfigBuilder, ConfigError, Conflicts, Reuse};
+pub use cookies::{Cookies, Profile, SameSite};
 pub use error::SessionError;
+pub use event::{Event, EventKind};
 #[cfg(feature = "axum")]
 pub use extract::MissingLayer;
+pub use flash::Flash;
+pub use id::PublicId;
+pub use key_ring::{Freshness, KeyRing, KeyRingBuilder, KeyRingError, OpenError, SealError, Tag};
 pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use session::Session;
+pub use trouble::{Trouble, TroubleService};
+pub use typed::SessionData;
+pub use user_sessions::{MaxSessions, SessionInfo, Sessions};
+pub use visitor::Robots;
 
 /// The longest session key, in bytes.
 pub const MAX_KEY_BYTES: usize = 256;
@@ -178,14 +215,11 @@ pub const MAX_KEYS: usize = 256;
 /// The longest id of a user, in bytes.
 pub const MAX_USER_BYTES: usize = 256;
 
-/// When a client may try again after the store failed: a store that restarts or
-/// fails over is back within seconds, and there is no better estimate.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
-
 /// Whether a request with these headers presents an id under the cookie `name`:
 /// the whole reading of what comes from outside, for a fuzz target.
 #[doc(hidden)]
 #[must_use]
 pub fn presents_an_id(headers: &HeaderMap, name: &str) -> bool {
-    matches!(cookies::presented(headers, name), cookies::Presented::Id(_))
+    let form = cookies::CookieForm::new(&Cookies::plain().name(name), Duration::from_secs(1));
+    matches!(form.presented(headers), cookies::Presented::Id(_))
 }

@@ -2,20 +2,27 @@
 
 use std::{
     any::type_name,
+    collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
-use http::Extensions;
+use bytes::Bytes;
+use http::{Extensions, HeaderMap};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Clock, Config, MAX_KEY_BYTES, MAX_USER_BYTES, MAX_VALUE_BYTES, SessionError,
-    cookies::{CookieForm, Presented},
+    Conflicts, EventKind, MAX_KEY_BYTES, MAX_VALUE_BYTES, SessionError, Trouble,
+    cookies::Presented,
     id::Id,
-    state::{Base, CookieChange, State, base_of, dead_of},
-    store::{Found, Store},
+    shared::Shared,
+    state::{Base, CookieChange, State},
+    store::{Found, Record, Store},
+    visitor::Visitor,
 };
 
 /// The session of one request. Cloning it is a reference count; clones are the
@@ -31,38 +38,38 @@ use crate::{
 #[derive(Clone)]
 pub struct Session(Arc<Handle>);
 
-struct Handle {
-    layer: Arc<Shared>,
-    presented: Presented,
+pub(crate) struct Handle {
+    pub(crate) layer: Arc<Shared>,
+    pub(crate) visitor: Visitor,
+    cookie_came: bool,
+    /// When the request came, in milliseconds since 1970.
+    pub(crate) started: u64,
+    /// Whether the route goes on without a store that cannot be read.
+    anonymous: AtomicBool,
     /// What the store held under the presented id, once it was asked.
     found: OnceCell<Found>,
     state: Mutex<State>,
 }
 
-/// What all sessions of a layer share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    store: Store,
-    pub(crate) cookie: CookieForm,
-    slide_after_ms: u64,
-    clock: Clock,
-}
-
-impl Shared {
-    pub(crate) fn new(db: tuckbox::Db, config: Config) -> Self {
-        Self {
-            store: Store::new(db, config.prefix, config.idle),
-            cookie: config.cookie,
-            slide_after_ms: u64::try_from(config.slide_after.as_millis()).unwrap_or(u64::MAX),
-            clock: config.clock,
-        }
-    }
-}
-
 impl Session {
-    pub(crate) fn new(layer: Arc<Shared>, presented: Presented) -> Self {
-        let (found, state) = (OnceCell::new(), Mutex::default());
-        Self(Arc::new(Handle { layer, presented, found, state }))
+    pub(crate) fn new(layer: Arc<Shared>, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let presented = layer.cookie.presented(headers);
+        let visitor = Visitor::of(headers, extensions, layer.address_of.as_ref());
+        let (id, cookie_came) = match presented {
+            Presented::Nothing => (None, false),
+            Presented::Unusable => (None, true),
+            Presented::Id(id) => (Some(id), true),
+        };
+        let passing = id.is_none() && layer.forgets_robots && visitor.is_robot();
+        Self(Arc::new(Handle {
+            visitor,
+            cookie_came,
+            started: layer.clock.now(),
+            anonymous: AtomicBool::new(layer.trouble == Trouble::Anonymous),
+            found: OnceCell::new(),
+            state: Mutex::new(State::new(id, passing)),
+            layer,
+        }))
     }
 
     /// The session among a request's extensions, where
@@ -74,71 +81,161 @@ impl Session {
 
     /// The value under `key`; `None` when there is none, or no session.
     ///
+    /// A value that is not a `T` is put aside, so that it is not an error for
+    /// ever: it is `None` from now on, a warning says so, and
+    /// [`quarantined`](Self::quarantined) still has it.
+    ///
     /// Costs 1 store command for the first access of a request, none later,
-    /// and none without a cookie.
+    /// and none without a cookie. Putting aside is part of the save.
     ///
     /// # Errors
     /// [`SessionError::Store`] when the session cannot be read,
-    /// [`SessionError::Decode`] when the value is not a `T`,
     /// [`SessionError::Ended`] after a save that came too late.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
-        let found = self.settled().await?;
-        let value = {
+        let Some(json) = self.json(key).await? else { return Ok(None) };
+        if let Ok(value) = serde_json::from_slice(&json) {
+            return Ok(Some(value));
+        }
+        // The parser's own message would show parts of the value.
+        tracing::warn!(key, wanted = type_name::<T>(), "a session value was put aside");
+        self.put_aside(key);
+        Ok(None)
+    }
+
+    /// The JSON under `key`.
+    pub(crate) async fn json(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
+        {
             let state = self.state();
             state.check_alive()?;
-            state.value(key, self.base(found))
+            if let Some(value) = state.changed(key) {
+                return Ok(value.clone());
+            }
+        }
+        let found = self.settled().await?;
+        let stored = {
+            let state = self.state();
+            state.check_alive()?;
+            if let Some(value) = state.changed(key) {
+                return Ok(value.clone());
+            }
+            let Some(stored) = state.base(found).and_then(|record| record.value(key)) else {
+                return Ok(None);
+            };
+            stored.clone()
         };
-        let Some(json) = value else { return Ok(None) };
-        // The parser's own message would show parts of the value.
-        serde_json::from_slice(&json)
-            .map(Some)
-            .map_err(|_| SessionError::Decode { key: key.into(), wanted: type_name::<T>() })
+        let Some(name) = self.state().named().map(|id| id.name()) else { return Ok(None) };
+        let json = self.store().values.open(name, key, &stored);
+        if json.is_none() {
+            self.put_aside(key);
+        }
+        Ok(json)
+    }
+
+    /// All keys and values of the session, by key; values that are not JSON are
+    /// left out. Costs as [`get`](Self::get) does.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn values(&self) -> Result<BTreeMap<String, serde_json::Value>, SessionError> {
+        let found = self.settled().await?;
+        let state = self.state();
+        state.check_alive()?;
+        let mut values = BTreeMap::new();
+        let stored = state.base(found).map_or(&[][..], |record| record.values());
+        for (key, stored) in stored {
+            let (Ok(key), Some(id)) = (std::str::from_utf8(key), state.named()) else { continue };
+            let json = self.store().values.open(id.name(), key, stored);
+            if let Some(value) = json.and_then(|json| serde_json::from_slice(&json).ok()) {
+                values.insert(key.to_owned(), value);
+            }
+        }
+        for (key, change) in state.changes() {
+            match change.as_ref().and_then(|json| serde_json::from_slice(json).ok()) {
+                Some(value) => values.insert(key.to_owned(), value),
+                None => values.remove(key),
+            };
+        }
+        Ok(values)
+    }
+
+    /// What was put aside because it could not be decoded, as the store has it;
+    /// `None` when there is nothing, or nothing was put aside before this
+    /// request. Costs as [`get`](Self::get) does.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn quarantined(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
+        let found = self.settled().await?;
+        let state = self.state();
+        state.check_alive()?;
+        Ok(state.base(found).and_then(|record| record.parked(key)).cloned())
+    }
+
+    /// Has the next save move the value that the store has under `key` out of
+    /// the way. A session in its grace is left alone.
+    pub(crate) fn put_aside(&self, key: &str) {
+        let mut state = self.state();
+        if let Some(Found::Live(record)) = self.0.found.get()
+            && let Some(stored) = state.base(self.0.found.get()).and(record.value(key))
+        {
+            state.park(key, stored.clone());
+            state.learn(key, None, None);
+        }
     }
 
     /// Sets the value under `key`. Without a live session a new one begins,
     /// which nobody is logged in to.
     ///
-    /// Reads the session first if that has not been done, as [`get`](Self::get)
-    /// does. The save costs 2 commands for a new session, 2 for changes of an
-    /// existing one and 1 more when the slide is due. A value equal to the
-    /// present one is not written.
+    /// Reads nothing. The save costs 1 command, for all changes of a request
+    /// together. A value that is known to be the present one, because the
+    /// session was read before, is not written.
     ///
     /// # Errors
     /// [`SessionError::Key`], [`SessionError::ValueTooLarge`],
     /// [`SessionError::TooManyKeys`] and [`SessionError::Encode`] when the value
-    /// cannot be kept; [`SessionError::Store`] when the session cannot be read;
-    /// [`SessionError::Ended`] after a save that came too late.
+    /// cannot be kept; [`SessionError::Ended`] when the session is known to be
+    /// gone. What is only known to the store, the save says.
     pub async fn insert<T: Serialize + ?Sized>(
         &self,
         key: &str,
         value: &T,
     ) -> Result<(), SessionError> {
-        if !(1..=MAX_KEY_BYTES).contains(&key.len()) {
-            return Err(SessionError::Key(key.len()));
-        }
-        let json = serde_json::to_vec(value)
-            .map_err(|_| SessionError::Encode { key: key.into(), given: type_name::<T>() })?;
-        if json.len() > MAX_VALUE_BYTES {
-            return Err(SessionError::ValueTooLarge { key: key.into(), bytes: json.len() });
-        }
-        self.change(key, Some(json.into())).await
+        let json = encode(key, value)?;
+        self.change(key, Some(json))
     }
 
     /// Removes the value under `key`; nothing happens when there is none. Costs
     /// as [`insert`](Self::insert) does.
     ///
     /// # Errors
-    /// [`SessionError::Store`] when the session cannot be read;
-    /// [`SessionError::Ended`] after a save that came too late.
+    /// [`SessionError::Ended`] when the session is known to be gone.
+    #[expect(clippy::unused_async, reason = "as insert")]
     pub async fn remove(&self, key: &str) -> Result<(), SessionError> {
-        self.change(key, None).await
+        self.change(key, None)
     }
 
-    async fn change(&self, key: &str, value: Option<bytes::Bytes>) -> Result<(), SessionError> {
-        let found = self.settled().await?;
+    fn change(&self, key: &str, value: Option<Bytes>) -> Result<(), SessionError> {
+        let found = self.0.found.get();
         let mut state = self.state();
-        state.check_alive()?;
-        state.change(key, value, self.base(found), dead_of(self.presented_id(), found))
+        self.check_writable(&mut state)?;
+        let base = state.base(found);
+        let name = state.named().map(|id| id.name());
+        let stored = base.map(|record| record.value(key).cloned());
+        if state.changed(key).map_or_else(
+            || match (&stored, name) {
+                (Some(Some(stored)), Some(name)) => {
+                    self.store().values.open(name, key, stored) == value
+                }
+                (Some(None), _) => value.is_none(),
+                (None, _) => state.is_fresh() && value.is_none(),
+                (Some(Some(_)), None) => false,
+            },
+            |changed| *changed == value,
+        ) {
+            return Ok(());
+        }
+        let stored = stored.filter(|_| self.0.layer.conflicts == Conflicts::Fail);
+        state.change(key, value, base, stored)
     }
 
     /// The id of the user who is logged in. Costs as [`get`](Self::get) does.
@@ -148,10 +245,15 @@ impl Session {
     /// stranger, answer with an error. [`SessionError::Ended`] after a save that
     /// came too late.
     pub async fn user(&self) -> Result<Option<Arc<str>>, SessionError> {
+        if self.state().has_logged_in() {
+            let state = self.state();
+            state.check_alive()?;
+            return Ok(state.user(None));
+        }
         let found = self.settled().await?;
         let state = self.state();
         state.check_alive()?;
-        Ok(state.user(self.base(found)))
+        Ok(state.user(state.base(found)))
     }
 
     /// Whether a user is logged in; see [`user`](Self::user).
@@ -162,42 +264,17 @@ impl Session {
         Ok(self.user().await?.is_some())
     }
 
-    /// Logs `user` in, under a new id. An id that somebody else may have planted
-    /// or seen before the login is worth nothing afterwards: the session it
-    /// named is deleted. Its values go over to the new one, unless they belong
-    /// to another user.
-    ///
-    /// The save costs 2 commands in one round trip. A request that presents a
-    /// cookie costs 1 more, to read what it names, and if that was a session 1
-    /// more to delete it, after the new one is stored. A value that another
-    /// request writes to the old session at the same moment is lost.
-    ///
-    /// # Errors
-    /// [`SessionError::User`] when `user` is empty or too long;
-    /// [`SessionError::Store`] when the previous session cannot be read.
-    pub async fn login(&self, user: &str) -> Result<(), SessionError> {
-        if !(1..=MAX_USER_BYTES).contains(&user.len()) {
-            return Err(SessionError::User(user.len()));
-        }
-        let found = self.settled().await?;
-        let dead = dead_of(self.presented_id(), found);
-        self.state().login(user.into(), self.base(found), dead);
-        Ok(())
+    /// Whether the store could not be read and the request goes on without a
+    /// session; see [`Trouble::Anonymous`].
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        matches!(self.0.found.get(), Some(Found::Degraded))
     }
 
-    /// Ends the session for everyone who has its id and removes the cookie. The
-    /// request goes on without a session; a value it sets then begins a new one.
-    ///
-    /// The save costs 1 command, none without a cookie.
-    ///
-    /// # Errors
-    /// None today: deleting is part of the save.
-    #[expect(clippy::unused_async, reason = "as all methods; a store may have to be asked")]
-    pub async fn logout(&self) -> Result<(), SessionError> {
-        let held = !matches!(self.0.found.get(), Some(Found::Nothing));
-        let cookie_came = self.0.presented != Presented::Nothing;
-        self.state().logout(self.presented_id().filter(|_| held), cookie_came);
-        Ok(())
+    /// What happens when the store cannot be read, from here on in this
+    /// request; [`Trouble`] as a layer says it for a route.
+    pub fn on_trouble(&self, trouble: Trouble) {
+        self.0.anonymous.store(trouble == Trouble::Anonymous, Relaxed);
     }
 
     /// Saves now what was changed so far, and not again with the response.
@@ -209,131 +286,146 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::Store`] when the store does not confirm the save: it can
-    /// be called again. [`SessionError::Ended`] when the session is gone;
+    /// be called again. [`SessionError::Ended`] when the session is gone,
+    /// [`SessionError::Conflict`] when another request was faster,
+    /// [`SessionError::TooManyKeys`] when there is no room;
     /// [`SessionError::ResponseStarted`] when a new session came too late.
     pub async fn save(&self) -> Result<(), SessionError> {
-        let saved = self.write_out().await;
+        let saved = self.write_out(None).await;
         if saved.is_err() {
             self.state().report();
         }
-        saved
-    }
-
-    /// Whether [`finish`](Self::finish) has anything to write.
-    pub(crate) fn must_finish(&self) -> bool {
-        let state = self.state();
-        state.must_save() || (state.may_slide() && self.slide_is_due(self.now_if_found()))
-    }
-
-    /// Writes what the request leaves to be written.
-    pub(crate) async fn finish(self) -> Result<(), SessionError> {
-        if self.state().must_save() {
-            self.write_out().await?;
-        }
-        let now = self.now_if_found();
-        let may_slide = self.state().may_slide();
-        if let (true, true, Some(id)) = (may_slide, self.slide_is_due(now), self.presented_id()) {
-            let store = &self.0.layer.store;
-            match store.write(store.slide(id, now)).await {
-                Ok(true) => self.state().slide(),
-                // It ended meanwhile: nothing of this request's is lost by that.
-                Ok(false) => {}
-                // The session only lives less long than it could.
-                Err(error) => tracing::warn!(%error, "a session's lifetime was not extended"),
-            }
-        }
-        Ok(())
-    }
-
-    async fn write_out(&self) -> Result<(), SessionError> {
-        let Handle { layer, found, .. } = &*self.0;
-        let now = layer.clock.now();
-        let mut plan = {
-            let base = self.base(found.get());
-            self.state().plan(&layer.store, now, base, self.slide_is_due(now))?
-        };
-        if let Some(write) = plan.write.take() {
-            if !layer.store.write(write).await? {
-                self.state().end();
-                return Err(SessionError::Ended);
-            }
-            self.state().written(&plan);
-        }
-        if !plan.retired.is_empty() {
-            layer.store.delete(&plan.retired).await?;
-            self.state().deleted(&plan);
-        }
-        Ok(())
+        saved.map(|_| ())
     }
 
     /// What becomes of the cookie, now that the headers go out.
     pub(crate) fn start_response(&self) -> CookieChange {
-        self.state().start_response(self.presented_id())
+        self.state().start_response()
     }
 
-    pub(crate) fn cookie(&self) -> &CookieForm {
-        &self.0.layer.cookie
+    /// What the store holds under the request's id, as far as its current
+    /// session depends on it.
+    pub(crate) async fn settled(&self) -> Result<Option<&Found>, SessionError> {
+        let Some(id) = self.state().readable() else { return Ok(self.found()) };
+        self.0.found.get_or_try_init(|| self.load(id)).await.map(Some)
     }
 
-    /// What the store holds under the presented id, as far as the request's
-    /// current session depends on it.
-    async fn settled(&self) -> Result<Option<&Found>, SessionError> {
-        let Handle { layer, found, .. } = &*self.0;
-        match self.presented_id() {
-            Some(id) if self.state().is_presented() => {
-                let load = || async move { layer.store.load(&id, layer.clock.now()).await };
-                found.get_or_try_init(load).await.map(Some)
+    async fn load(&self, id: Id) -> Result<Found, SessionError> {
+        let Handle { layer, started, anonymous, .. } = &*self.0;
+        let found = match layer.store.load(&id, *started).await {
+            Err(error) if error.is_trouble() && anonymous.load(Relaxed) => {
+                tracing::warn!(%error, "a session was not read, and the request goes on without");
+                Found::Degraded
             }
-            _ => Ok(found.get()),
+            found => found?,
+        };
+        match &found {
+            Found::Live(record) if record.slid && layer.cookie.is_persistent() => {
+                self.state().announce();
+            }
+            Found::Reused { by_schedule } => self.reused(id, *by_schedule).await,
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    /// Tells that a renewed id was used again, and ends the session if so set.
+    pub(crate) async fn reused(&self, id: Id, by_schedule: bool) {
+        let layer = &self.0.layer;
+        layer.listener.tell(EventKind::Reused, id.name(), None);
+        if by_schedule && layer.ends_reused {
+            match layer.store.end_reused(&id).await {
+                Ok(()) => layer.listener.tell(EventKind::Revoked, id.name(), None),
+                Err(error) => tracing::error!(%error, "a session could not be ended"),
+            }
         }
     }
 
-    fn base<'a>(&self, found: Option<&'a Found>) -> Base<'a> {
-        base_of(self.presented_id(), found)
-    }
-
-    fn presented_id(&self) -> Option<Id> {
-        match self.0.presented {
-            Presented::Id(id) => Some(id),
-            _ => None,
+    /// Whether the session may be changed, as far as is known.
+    pub(crate) fn check_writable(&self, state: &mut State) -> Result<(), SessionError> {
+        state.check_alive()?;
+        if state.readable().is_none() {
+            return Ok(());
+        }
+        match self.found() {
+            Some(Found::Gone | Found::Grace(_)) => Err(SessionError::Ended),
+            Some(Found::Degraded) => Err(SessionError::ReadOnly),
+            Some(Found::Nothing | Found::Reused { .. }) => {
+                state.start_afresh();
+                Ok(())
+            }
+            Some(Found::Live(_)) | None => Ok(()),
         }
     }
 
-    /// The time, or 0 when no session was read and none can be due.
-    fn now_if_found(&self) -> u64 {
-        if self.0.found.initialized() { self.0.layer.clock.now() } else { 0 }
+    pub(crate) fn found(&self) -> Option<&Found> {
+        self.0.found.get()
     }
 
-    fn slide_is_due(&self, now: u64) -> bool {
-        match self.0.found.get() {
-            // The difference either way: after the clock was put back, sessions
-            // must not wait for it to catch up.
-            Some(Found::Live(record)) => now.abs_diff(record.seen) >= self.0.layer.slide_after_ms,
-            _ => false,
-        }
+    /// The session as it was when it was read.
+    pub(crate) fn record(&self) -> Base<'_> {
+        let found = self.found();
+        self.state().base(found)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn layer(&self) -> &Arc<Shared> {
+        &self.0.layer
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.layer.store
+    }
+
+    pub(crate) fn visitor(&self) -> &Visitor {
+        &self.0.visitor
+    }
+
+    pub(crate) fn started(&self) -> u64 {
+        self.0.started
+    }
+
+    pub(crate) fn cookie_came(&self) -> bool {
+        self.0.cookie_came
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held; if something did, state is whole.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// A value as JSON, within the limits.
+pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
+    check_key(key)?;
+    let json = serde_json::to_vec(value)
+        .map_err(|_| SessionError::Encode { key: key.into(), given: type_name::<T>() })?;
+    if json.len() > MAX_VALUE_BYTES {
+        return Err(SessionError::ValueTooLarge { key: key.into(), bytes: json.len() });
+    }
+    Ok(json.into())
+}
+
+pub(crate) fn check_key(key: &str) -> Result<(), SessionError> {
+    if (1..=MAX_KEY_BYTES).contains(&key.len()) {
+        Ok(())
+    } else {
+        Err(SessionError::Key(key.len()))
+    }
+}
+
+/// Whether the id of `record` is old enough to be renewed at `now`.
+pub(crate) fn is_due(record: &Record, renew_every: u64, now: u64) -> bool {
+    renew_every > 0 && now.saturating_sub(record.renewed) >= renew_every
+}
+
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let presented = match self.0.presented {
-            Presented::Nothing => "no cookie",
-            Presented::Unusable => "an unusable cookie",
-            Presented::Id(_) => "a cookie",
+        let cookie = if self.0.cookie_came { "a cookie" } else { "no cookie" };
+        let found = match self.0.found.get() {
+            None => "not read",
+            Some(Found::Live(_) | Found::Grace(_)) => "live",
+            Some(_) => "not live",
         };
-        write!(
-            f,
-            "Session({presented}, {})",
-            match self.0.found.get() {
-                None => "not read",
-                Some(Found::Live(_)) => "live",
-                Some(_) => "not live",
-            }
-        )
+        write!(f, "Session({cookie}, {found})")
     }
 }

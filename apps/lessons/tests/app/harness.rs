@@ -7,15 +7,27 @@ use lessons::{App, Settings};
 use tokio::net::TcpListener;
 use tuckbox::Db;
 use tuckbox_serve::{Config, Server};
+use tuckbox_sessions::{ConfigBuilder, Cookies};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, SOON};
 
 /// What the tutorial shows.
 pub(crate) const TIME: &str = "2022-10-12T02:01:14+03:00";
 
 /// Starts the app as it is by default on the own machine, at [`TIME`].
 pub(crate) async fn start(db: Db) -> SocketAddr {
-    start_with(db, Ipv4Addr::LOCALHOST.into(), &[]).await
+    start_at(db, TIME).await
+}
+
+/// The same, with sessions that are kept as `sessions` says.
+pub(crate) async fn start_with_sessions(db: Db, sessions: ConfigBuilder) -> SocketAddr {
+    serve(router(db, TIME, sessions)).await
+}
+
+/// How the app keeps sessions on the own machine, except that it waits for the
+/// store as long as a slow machine needs.
+pub(crate) fn patient() -> ConfigBuilder {
+    lessons::sessions(Cookies::plain()).deadline(SOON)
 }
 
 /// Starts the app as if it listened on `bind`, with these variables.
@@ -30,9 +42,13 @@ pub(crate) async fn start_with(db: Db, bind: IpAddr, env: &[(&str, &str)]) -> So
 
 /// Starts the app with a clock that stands at `time`.
 pub(crate) async fn start_at(db: Db, time: &str) -> SocketAddr {
-    let settings = Settings::from_lookup(|_| None, Ipv4Addr::LOCALHOST.into()).unwrap();
-    let app = App::new(db.clone(), settings.login).with_clock(clock(time));
-    serve(app.router(db, &settings)).await
+    serve(router(db, time, patient())).await
+}
+
+fn router(db: Db, time: &str, sessions: ConfigBuilder) -> axum::Router {
+    let mut settings = Settings::from_lookup(|_| None, Ipv4Addr::LOCALHOST.into()).unwrap();
+    settings.sessions = sessions.build().unwrap();
+    App::new(db.clone(), settings.login).with_clock(clock(time)).router(db, &settings)
 }
 
 /// Starts the app and opens a browser that is logged in.

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use tuckbox::{Db, Reply};
+use tuckbox::{Db, Reply, cmd};
 
 /// Runs each of the named functions on every kind of store, with an empty one.
 macro_rules! on_every_store {
@@ -70,6 +70,10 @@ impl RedisServer {
         panic!("redis-server does not start");
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -106,4 +110,17 @@ fn spawn(port: u16) -> std::io::Result<Option<Child>> {
 /// The text in a reply.
 pub(crate) fn text(reply: Reply) -> String {
     String::from_utf8(reply.into_bytes().unwrap().unwrap().to_vec()).unwrap()
+}
+
+/// All keys of the store, in order.
+pub(crate) async fn keys(db: &Db) -> Vec<String> {
+    let keys = db.call(cmd!("KEYS", "*")).await.unwrap().into_array().unwrap();
+    let mut keys: Vec<String> = keys.into_iter().map(text).collect();
+    keys.sort();
+    keys
+}
+
+/// How long the key lives; -1 for ever, -2 when there is none.
+pub(crate) async fn milliseconds_left(db: &Db, key: &str) -> i64 {
+    db.call(cmd!("PTTL", key)).await.unwrap().into_integer().unwrap()
 }

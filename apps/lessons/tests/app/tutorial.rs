@@ -1,11 +1,12 @@
 //! The tutorial's walk and its bytes.
 
 use tuckbox::{Db, cmd};
+use tuckbox_sessions::Sessions;
 
 use crate::{
     browser::Browser,
-    harness::{TIME, start, start_at, start_logged_in, start_with},
-    stores::{on_every_store, text},
+    harness::{TIME, patient, start, start_at, start_logged_in, start_with},
+    stores::{keys, milliseconds_left, on_every_store, text},
 };
 
 on_every_store! {
@@ -20,6 +21,7 @@ on_every_store! {
     a_planted_id_is_not_adopted,
     lessons_marked_at_the_same_time_are_all_there,
     the_keys_are_the_tutorials_and_hold_no_session_id,
+    a_login_is_listed_and_can_be_ended_from_elsewhere,
 }
 
 async fn the_tutorials_walk(db: Db) {
@@ -123,7 +125,7 @@ async fn a_login_renews_the_id(db: Db) {
 async fn a_planted_id_is_not_adopted(db: Db) {
     let mut browser = start_logged_in(db, "ada").await;
     browser.post("/logout", "").await;
-    let planted = "A".repeat(43);
+    let planted = "A".repeat(52);
     browser.cookies.insert("session".to_owned(), planted.clone());
     browser.assert_logged_out().await;
     browser.log_in("ada").await;
@@ -152,20 +154,38 @@ async fn lessons_marked_at_the_same_time_are_all_there(db: Db) {
 async fn the_keys_are_the_tutorials_and_hold_no_session_id(db: Db) {
     let mut browser = start_logged_in(db.clone(), "ada").await;
     browser.mark("123").await;
-    let keys = db.call(cmd!("KEYS", "*")).await.unwrap().into_array().unwrap();
-    let mut keys: Vec<String> = keys.into_iter().map(text).collect();
-    keys.sort();
-    assert_eq!(keys.len(), 2, "{keys:?}");
-    assert_eq!(keys[0], "lessons:ada");
-    assert!(keys[1].starts_with("session:"), "{keys:?}");
-    let time = db.call(cmd!("HGET", "lessons:ada", "123")).await.unwrap();
+    let keys = keys(&db).await;
+    let [lessons, session, index] = keys.as_slice() else { panic!("{keys:?}") };
+    assert_eq!((lessons.as_str(), index.as_str()), ("lessons:ada", "sessions:ada"));
+    assert!(session.starts_with("session:"), "{keys:?}");
+    let time = db.call(cmd!("HGET", lessons, "123")).await.unwrap();
     assert_eq!(text(time), TIME);
-    let left = db.call(cmd!("PTTL", &keys[1])).await.unwrap().into_integer().unwrap();
-    assert!((3_500_000..=3_600_000).contains(&left), "{left}");
-    assert_eq!(db.call(cmd!("TTL", "lessons:ada")).await.unwrap().into_integer().unwrap(), -1);
-    let id = &browser.cookies["session"];
-    let fields = db.call(cmd!("HGETALL", &keys[1])).await.unwrap();
-    assert!(!format!("{keys:?} {fields:?}").contains(id.as_str()));
+    assert_eq!(milliseconds_left(&db, lessons).await, -1);
+    // An hour, and by chance up to a twentieth more.
+    let left = milliseconds_left(&db, session).await;
+    assert!((3_500_000..=3_780_000).contains(&left), "{left}");
+    // As long as the session can live however much it is used: 30 days.
+    let left = milliseconds_left(&db, index).await;
+    assert!((2_591_900_000..=2_592_000_000).contains(&left), "{left}");
+    // Neither the id nor either of its parts.
+    let (name, secret) = browser.cookies["session"].split_at(20);
+    for key in [session, index] {
+        let fields = format!("{keys:?} {:?}", db.call(cmd!("HGETALL", key)).await.unwrap());
+        assert!(!fields.contains(name) && !fields.contains(secret), "{fields}");
+    }
+}
+
+async fn a_login_is_listed_and_can_be_ended_from_elsewhere(db: Db) {
+    let mut browser = Browser::new(start(db.clone()).await);
+    let head = "GET /login?userId=ada HTTP/1.1\r\nuser-agent: Navigator 2.0\r\n";
+    assert_eq!(browser.request(head, "").await.status, 303);
+    let sessions = Sessions::new(&db, patient().build().unwrap());
+    let listed = sessions.list("ada").await.unwrap();
+    let [session] = listed.as_slice() else { panic!("{listed:?}") };
+    assert_eq!(session.user_agent.as_deref(), Some("Navigator 2.0"));
+    assert_eq!(session.address, Some([127, 0, 0, 1].into()));
+    assert_eq!(sessions.revoke_all("ada").await.unwrap(), 1);
+    browser.assert_logged_out().await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{
     HeaderMap, HeaderValue, Request, StatusCode,
-    header::{COOKIE, SET_COOKIE},
+    header::{COOKIE, SET_COOKIE, USER_AGENT},
 };
 use tower::ServiceExt as _;
 use tuckbox::Db;
@@ -30,6 +30,11 @@ pub(crate) fn routes() -> Router {
         .route("/set/{key}/{value}", any(set))
         .route("/remove/{key}", any(remove))
         .route("/move/{from}/{to}", any(move_value))
+        .route("/count/{key}", any(count))
+        .route("/append/{key}/{value}", any(append))
+        .route("/add/{key}/{value}", any(add))
+        .route("/take/{key}", any(take))
+        .route("/swap/{key}/{from}/{to}", any(swap))
         .route("/login/{user}", any(login))
         .route("/logout", any(async |session: Session| session.logout().await))
 }
@@ -73,6 +78,36 @@ async fn move_value(
     session.remove(&from).await
 }
 
+async fn count(session: Session, Path(key): Path<String>) -> Result<String, SessionError> {
+    Ok(session.increment(&key, 1).await?.to_string())
+}
+
+async fn append(
+    session: Session,
+    Path((key, value)): Path<(String, String)>,
+) -> Result<(), SessionError> {
+    session.append(&key, &value).await
+}
+
+async fn add(
+    session: Session,
+    Path((key, value)): Path<(String, String)>,
+) -> Result<String, SessionError> {
+    Ok(session.insert_if_absent(&key, &value).await?.to_string())
+}
+
+async fn take(session: Session, Path(key): Path<String>) -> Result<String, SessionError> {
+    let taken: Option<serde_json::Value> = session.take(&key).await?;
+    Ok(taken.map_or_else(|| "nothing".to_owned(), |value| value.to_string()))
+}
+
+async fn swap(
+    session: Session,
+    Path((key, from, to)): Path<(String, String, String)>,
+) -> Result<String, SessionError> {
+    Ok(session.compare_and_set(&key, Some(&from), &to).await?.to_string())
+}
+
 async fn login(session: Session, Path(user): Path<String>) -> Result<(), SessionError> {
     session.login(&user).await
 }
@@ -82,6 +117,8 @@ async fn login(session: Session, Path(user): Path<String>) -> Result<(), Session
 pub(crate) struct Browser {
     app: Router,
     pub(crate) cookie: Option<String>,
+    /// The `User-Agent` header.
+    pub(crate) agent: Option<&'static str>,
 }
 
 /// What came back.
@@ -104,7 +141,7 @@ impl Visit {
 
 impl Browser {
     pub(crate) fn new(app: Router) -> Self {
-        Self { app, cookie: None }
+        Self { app, cookie: None, agent: None }
     }
 
     /// A browser with a session in which `user` is logged in.
@@ -118,7 +155,7 @@ impl Browser {
 
     /// The same browser before another application.
     pub(crate) fn before(&self, app: Router) -> Self {
-        Self { app, cookie: self.cookie.clone() }
+        Self { app, ..self.clone() }
     }
 
     pub(crate) async fn visit(&mut self, path: &str) -> Visit {
@@ -137,6 +174,9 @@ impl Browser {
         if let Some(cookie) = cookie {
             let header = HeaderValue::from_bytes(cookie).unwrap();
             request.headers_mut().insert(COOKIE, header);
+        }
+        if let Some(agent) = self.agent {
+            request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(agent));
         }
         let response = self.app.clone().oneshot(request).await.unwrap();
         Visit::read(response).await

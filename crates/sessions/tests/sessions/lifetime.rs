@@ -2,12 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
+use axum::routing::any;
+use http::StatusCode;
 use tuckbox::{Db, cmd};
-use tuckbox_sessions::Clock;
+use tuckbox_sessions::{Clock, Session, SessionError, SessionLayer};
 
 use crate::{
-    app::{Browser, app, plain},
-    redis_server::{expires_in, its_fields, keys, on_every_store, the_session},
+    app::{Browser, app, plain, routes},
+    redis_server::{expires_in, keys, on_every_store, the_session},
 };
 
 fn clock() -> Clock {
@@ -150,7 +152,7 @@ async fn the_store_forgets_a_session_by_itself() {
 }
 
 #[tokio::test]
-async fn an_expired_session_that_the_store_kept_is_deleted_with_the_next_write() {
+async fn an_expired_session_that_the_store_kept_gives_nothing_to_the_next() {
     on_every_store(async |db: Db| {
         for path in ["/set/n/1", "/login/bob"] {
             let clock = clock();
@@ -159,9 +161,92 @@ async fn an_expired_session_that_the_store_kept_is_deleted_with_the_next_write()
             browser.visit("/set/secret/x").await;
             clock.advance(61 * MINUTE);
             browser.visit(path).await;
-            assert!(!its_fields(&db).await.contains(&"d:secret".to_owned()), "{path}");
-            db.call(cmd!("FLUSHALL")).await.unwrap();
+            assert_eq!(browser.body("/get/secret").await, "nothing", "{path}");
+            assert_ne!(browser.body("/user").await, "ada", "{path}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_in_use_ends_with_its_absolute_time_and_begins_anew_with_a_login() {
+    on_every_store(async |db: Db| {
+        let clock = clock();
+        let config = plain().absolute(180 * MINUTE).clock(clock.clone());
+        let mut browser = Browser::logged_in(app(&db, config), "ada").await;
+        let (key, _) = the_session(&db).await;
+        for _ in 0..5 {
+            clock.advance(35 * MINUTE);
+            assert_eq!(browser.body("/user").await, "ada");
+        }
+        // No longer in the store than it may live: 5 minutes.
+        assert!(expires_in(&db, &key).await <= 5 * 60_000);
+        let mut renewed = browser.clone();
+        renewed.visit("/login/ada").await;
+        clock.advance(5 * MINUTE);
+        assert_eq!(browser.body("/user").await, "nobody");
+        assert_eq!(renewed.body("/user").await, "ada");
+        for path in ["/count/n", "/set/n/1"] {
+            assert_eq!(browser.clone().visit(path).await.status, StatusCode::OK, "{path}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_write_does_not_prolong_a_session_past_its_time() {
+    on_every_store(async |db: Db| {
+        let clock = clock();
+        let config = plain().absolute(70 * MINUTE).clock(clock.clone());
+        let mut browser = Browser::logged_in(app(&db, config), "ada").await;
+        let old = browser.cookie.clone();
+        clock.advance(50 * MINUTE);
+        browser.visit("/count/n").await;
+        clock.advance(21 * MINUTE);
+        assert_eq!(browser.body("/count/n").await, "1", "in a new session");
+        assert_ne!(browser.cookie, old);
+        assert_eq!(browser.body("/user").await, "nobody");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_that_begin_together_do_not_leave_the_store_together() {
+    on_every_store(async |db: Db| {
+        let app = app(&db, plain());
+        for _ in 0..40 {
+            Browser::new(app.clone()).visit("/set/n/1").await;
+        }
+        let mut times = Vec::new();
+        for key in keys(&db).await {
+            times.push(expires_in(&db, &key).await);
+        }
+        let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+        assert!(*first > 3_590_000 && *last <= 3_780_000, "{first} {last}");
+        // 40 of 180 seconds by chance: within 18 of each other once in 10^38.
+        assert!(last - first > 18_000, "{first} {last}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recent_login_is_asked_for_where_it_matters() {
+    on_every_store(async |db: Db| {
+        let clock = clock();
+        let recent =
+            async |session: Session| Ok::<_, SessionError>(session.is_recent().await?.to_string());
+        let config = plain().sudo(5 * MINUTE).clock(clock.clone()).build().unwrap();
+        let app = routes().route("/recent", any(recent)).layer(SessionLayer::new(db, config));
+        let mut browser = Browser::new(app);
+        browser.visit("/set/n/1").await;
+        assert_eq!(browser.body("/recent").await, "false", "nobody is logged in");
+        browser.visit("/login/ada").await;
+        clock.advance(5 * MINUTE);
+        assert_eq!(browser.body("/recent").await, "true");
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(browser.body("/recent").await, "false");
+        browser.visit("/login/ada").await;
+        assert_eq!(browser.body("/recent").await, "true");
     })
     .await;
 }

@@ -6,12 +6,17 @@
 )]
 
 mod app;
+mod atomic;
 mod cookies;
 mod costs;
+mod devices;
+mod express_scripts;
 mod lifetime;
 mod login;
+mod promises;
 mod races;
 mod redis_server;
+mod renewal;
 mod save;
 mod trouble;
 mod values;

@@ -1,8 +1,8 @@
 //! A Redis server of a test's own, and the stores that tests run on.
 
 use std::{
-    io::{BufRead as _, BufReader, ErrorKind},
-    net::TcpListener,
+    io::{BufRead as _, BufReader, ErrorKind, Write as _},
+    net::{TcpListener, TcpStream},
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -96,9 +96,22 @@ impl Drop for RedisServer {
 }
 
 /// All keys in the store.
-pub(crate) async fn keys(db: &Db) -> Vec<String> {
+pub(crate) async fn all_keys(db: &Db) -> Vec<String> {
     let keys = db.call(cmd!("KEYS", "*")).await.unwrap().into_array().unwrap();
     keys.into_iter().map(text).collect()
+}
+
+/// The keys of all sessions in the store: neither indexes nor marks of ended
+/// sessions.
+pub(crate) async fn keys(db: &Db) -> Vec<String> {
+    let mut sessions = Vec::new();
+    for key in all_keys(db).await {
+        match db.call(cmd!("HEXISTS", &key, "token")).await {
+            Ok(Reply::Integer(0)) | Err(_) => {}
+            Ok(_) => sessions.push(key),
+        }
+    }
+    sessions
 }
 
 /// The one session in the store: its key and its fields.
@@ -113,9 +126,12 @@ pub(crate) async fn the_session(db: &Db) -> (String, Vec<(String, String)>) {
     (key, fields)
 }
 
-/// The names of the fields of the one session in the store, in order.
+/// The fields of the one session in the store that are not the layer's own, and
+/// `user` if somebody is logged in, in order.
 pub(crate) async fn its_fields(db: &Db) -> Vec<String> {
-    the_session(db).await.1.into_iter().map(|(field, _)| field).collect()
+    const OWN: [&str; 7] = ["auth", "created", "prev", "reads", "renewed", "seen", "token"];
+    let fields = the_session(db).await.1.into_iter().map(|(field, _)| field);
+    fields.filter(|field| !OWN.contains(&&**field)).collect()
 }
 
 /// Milliseconds until the key expires.
@@ -124,36 +140,55 @@ pub(crate) async fn expires_in(db: &Db, key: &str) -> i64 {
 }
 
 fn text(reply: Reply) -> String {
-    String::from_utf8(reply.into_bytes().unwrap().unwrap().to_vec()).unwrap()
+    String::from_utf8_lossy(&reply.into_bytes().unwrap().unwrap()).into_owned()
 }
 
-/// Counts what a Redis server is asked to do.
-pub(crate) struct Meter(Db);
+/// Sees what a Redis server is asked to do.
+pub(crate) struct Meter {
+    db: Db,
+    monitor: BufReader<TcpStream>,
+}
 
 impl Meter {
     pub(crate) async fn on(server: &RedisServer) -> Self {
-        Self(Db::open(&server.url()).await.unwrap())
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        stream.write_all(b"MONITOR\r\n").unwrap();
+        let mut meter =
+            Self { db: Db::open(&server.url()).await.unwrap(), monitor: BufReader::new(stream) };
+        meter.line();
+        meter
     }
 
-    /// The commands that the server executes during `work`, by name, in the
-    /// order of their names, each as often as it was called.
-    pub(crate) async fn commands<T>(&self, work: impl Future<Output = T>) -> (Vec<String>, T) {
-        self.0.call(cmd!("CONFIG", "RESETSTAT")).await.unwrap();
+    /// The commands that clients send to the server during `work`, by name, in
+    /// the order of their names. What scripts do there is not among them.
+    pub(crate) async fn commands<T>(&mut self, work: impl Future<Output = T>) -> (Vec<String>, T) {
+        let _ = self.until("begin").await;
         let result = work.await;
-        let info = text(self.0.call(cmd!("INFO", "commandstats")).await.unwrap());
-        let mut commands = Vec::new();
-        for line in info.lines() {
-            let Some((name, figures)) =
-                line.strip_prefix("cmdstat_").and_then(|line| line.split_once(":calls="))
-            else {
-                continue;
-            };
-            let calls: usize = figures.split(',').next().unwrap().parse().unwrap();
-            if name != "config|resetstat" {
-                commands.extend(std::iter::repeat_n(name.to_owned(), calls));
-            }
-        }
+        let mut commands = self.until("end").await;
         commands.sort();
         (commands, result)
+    }
+
+    /// The commands that were sent before now.
+    async fn until(&mut self, mark: &str) -> Vec<String> {
+        self.db.call(cmd!("ECHO", mark)).await.unwrap();
+        let mut commands = Vec::new();
+        loop {
+            let line = self.line();
+            // +1700000000.123456 [0 127.0.0.1:40000] "name" "argument" …
+            let name = line.split('"').nth(1).unwrap_or_default().to_lowercase();
+            match &*name {
+                "echo" if line.contains(&format!("\"{mark}\"")) => return commands,
+                "hello" | "client" | "echo" => {}
+                _ if line.contains("[0 lua]") => {}
+                _ => commands.push(name),
+            }
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.monitor.read_line(&mut line).unwrap();
+        line
     }
 }

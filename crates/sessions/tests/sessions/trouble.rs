@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::routing::any;
 use http::StatusCode;
 use tuckbox::{Db, Options};
-use tuckbox_sessions::{Session, SessionError};
+use tuckbox_sessions::{Clock, Session, SessionError, SessionLayer, Trouble};
 
 use crate::{
     app::{Browser, app, plain, routes, with_sessions},
@@ -85,7 +85,7 @@ async fn requests_that_do_not_touch_the_session_are_served_without_a_store() {
 }
 
 #[tokio::test]
-async fn a_slide_that_fails_does_not_spoil_a_good_answer() {
+async fn a_renewal_that_fails_does_not_spoil_a_good_answer() {
     let Some((server, db)) = server(LONG).await else { return };
     let server = std::sync::Arc::new(std::sync::Mutex::new(server));
     let kill = server.clone();
@@ -98,9 +98,11 @@ async fn a_slide_that_fails_does_not_spoil_a_good_answer() {
         }
     };
     let routes = routes().route("/", any(handler));
-    let config = plain().slide_percent(0).build().unwrap();
-    let app = routes.layer(tuckbox_sessions::SessionLayer::new(db, config));
+    let clock = Clock::fixed(std::time::SystemTime::UNIX_EPOCH);
+    let config = plain().renew_every(Some(Duration::from_secs(10))).clock(clock.clone());
+    let app = routes.layer(SessionLayer::new(db, config.build().unwrap()));
     let mut browser = Browser::logged_in(app, "ada").await;
+    clock.advance(Duration::from_secs(10));
     let visit = browser.visit("/").await;
     assert_eq!((visit.status, &*visit.body), (StatusCode::OK, "ada"));
     assert_eq!(visit.set_cookie(), None);
@@ -154,4 +156,61 @@ async fn an_error_on_the_way_shows_no_id() {
     let id = browser.id().to_owned();
     server.kill();
     assert!(!browser.body("/").await.contains(&id));
+}
+
+#[tokio::test]
+async fn a_route_may_go_on_without_its_session_but_changes_nothing() {
+    let Some((mut server, db)) = server(SHORT).await else { return };
+    let page = async |session: Session| {
+        let user = session.user().await?;
+        let refused = session.insert("n", &1).await;
+        assert_eq!(matches!(refused, Err(SessionError::ReadOnly)), session.is_degraded());
+        let name = user.map_or_else(|| "nobody".to_owned(), |user| user.to_string());
+        Ok::<_, SessionError>(name)
+    };
+    let blind = async |session: Session| session.insert("n", &1).await;
+    let routes = routes()
+        .route("/page", any(page).layer(Trouble::Anonymous))
+        .route("/blind", any(blind).layer(Trouble::Anonymous));
+    let mut browser = Browser::logged_in(with_sessions(routes, &db), "ada").await;
+    assert_eq!(browser.body("/page").await, "ada");
+    server.kill();
+    let visit = browser.visit("/page").await;
+    assert_eq!((visit.status, &*visit.body), (StatusCode::OK, "nobody"));
+    assert_eq!(visit.set_cookie(), None);
+    // What it wrote without having read cannot be kept, so it is no success.
+    assert_eq!(browser.visit("/blind").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(browser.visit("/user").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_again_and_again_is_left_alone_for_a_second_and_then_tried_once() {
+    let Some((server, db)) = server(SHORT).await else { return };
+    let clock = Clock::fixed(std::time::SystemTime::UNIX_EPOCH);
+    let handler = async |session: Session| match session.user().await {
+        Err(SessionError::StoreDown) => "left alone",
+        Err(_) => "failed",
+        Ok(_) => "read",
+    };
+    let config = plain().clock(clock.clone()).deadline(Duration::from_millis(20)).build().unwrap();
+    let routes = routes().route("/", any(handler));
+    let mut browser = Browser::logged_in(routes.layer(SessionLayer::new(db, config)), "ada").await;
+    server.freeze();
+    for _ in 0..5 {
+        assert_eq!(browser.body("/").await, "failed");
+    }
+    assert_eq!(browser.body("/").await, "left alone");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(browser.body("/").await, "failed");
+    assert_eq!(browser.body("/").await, "left alone");
+    server.thaw();
+    clock.advance(Duration::from_secs(1));
+    // The first try may still meet the connection that hung.
+    for _ in 0..100 {
+        if browser.body("/").await == "read" {
+            return;
+        }
+        clock.advance(Duration::from_secs(1));
+    }
+    panic!("the store is back, but nobody asks it");
 }
