@@ -50,8 +50,21 @@ def load_before():
 
 def against(value, goal, form):
     """A figure with its goal, and whether it is reached."""
-    word = "reached" if value <= goal else "missed"
-    return f"{goal:{form}} {word}"
+    return f"{goal:{form}} {word(value, goal)}"
+
+
+def word(value, goal):
+    """Whether a figure is at most its goal."""
+    return "reached" if value <= goal else "missed"
+
+
+def commands(per_request):
+    """As in `2 (get, expire)`. Redis has seen up to one request a connection more than wrk."""
+    often = {name: count for name, count in sorted(per_request.items()) if count > 0.05}
+    if not often:
+        return "0"
+    names = (name if count < 1.5 else f"{count:.0f} {name}" for name, count in often.items())
+    return f"{sum(often.values()):.1f} ({', '.join(names)})".replace(".0 (", " (")
 
 
 def tool_version(*command):

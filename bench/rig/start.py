@@ -4,10 +4,10 @@ import statistics
 import subprocess
 import time
 
-from . import load, report, store
+from . import load, peers, report, store
 from .load import Request
 from .processes import Failure, Process, free_port
-from .web import PEER, install_peer
+from .web import PEER
 
 STARTS = 10
 KEYS = 1_000_000
@@ -65,7 +65,7 @@ class App:
 def measure(binary, engine_binary, directory):
     """Runs all of it; the report's lines."""
     busy = report.load_before()
-    install_peer()
+    peers.install_packages(PEER)
     data = directory / "million"
     print(f"filling {KEYS:,} keys", flush=True)
     subprocess.run([engine_binary, "fill", data, str(KEYS)], check=True)

@@ -2,18 +2,17 @@
 
 import json
 import statistics
-import subprocess
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from . import load, report, store
+from . import load, peers, report, store, turns
 from .load import Request
 from .processes import Failure, Process, free_port
+from .turns import Job
 
 PEER = report.BENCH / "peers" / "express-lessons"
 EXPRESS, ON_REDIS, ON_FILE, IN_MEMORY = "Express, Redis", "Tuckbox, Redis", "Tuckbox, file", "Tuckbox, memory"
 MEMORY_GOAL_MIB = 12
-WARM_UP_S = 1
 
 
 @dataclass(frozen=True)
@@ -53,33 +52,10 @@ SCENARIOS = (
 )
 
 
-@dataclass
-class Series:
-    """The runs of one scenario on one server."""
-
-    figures: list = field(default_factory=list)
-    cpu_s: list = field(default_factory=list)
-    commands: dict = field(default_factory=dict)
-
-    def median(self, name):
-        return statistics.median(run[name] for run in self.figures)
-
-    def requests_per_second(self):
-        return statistics.median(run["requests"] / run["seconds"] for run in self.figures)
-
-    def cpu_per_1000(self):
-        runs = zip(self.cpu_s, self.figures)
-        return [seconds * 1000 / run["requests"] for seconds, run in runs]
-
-    def part_of(self, other):
-        """CPU time per request as a part of the other's: the median of the turns."""
-        return statistics.median(a / b for a, b in zip(self.cpu_per_1000(), other.cpu_per_1000()))
-
-
 def measure(binary, directory, seconds, runs):
     """Runs all of it; the report's lines."""
     busy = report.load_before()
-    install_peer()
+    peers.install_packages(PEER)
     with ExitStack() as running:
         redis = running.enter_context(store.Store(directory))
         servers = start_servers(binary, directory, redis)
@@ -88,34 +64,20 @@ def measure(binary, directory, seconds, runs):
         for server in servers.values():
             server.ready()
         results = {
-            scenario: in_turns(scenario, servers, redis, seconds, runs) for scenario in SCENARIOS
+            scenario: run(scenario, servers, redis, seconds, runs) for scenario in SCENARIOS
         }
         memory = {name: server.memory_mib() for name, server in servers.items()}
     versions = [store.version(), "Node " + report.tool_version("node", "--version").removeprefix("v")]
-    versions += [report.wrk_version(), *peer_versions()]
+    versions += [report.wrk_version(), *peers.package_versions(PEER)]
     command = "bench/run http"
     lines = report.circumstances(command, versions, busy)
     lines += report.paragraph(
         f"""{load.CONNECTIONS} connections, {seconds} s a run, {runs} for each line, in turns after a warm-up of
-        {WARM_UP_S} s; medians. No answer had another status than the expected one. CPU is that of the server's
+        {turns.WARM_UP_S} s; medians. No answer had another status than the expected one. CPU is that of the server's
         process alone, all threads, user and system; "of Express" is the median of the turns' ratios. Tuckbox writes
         its access log, as JSON lines to a file; Express writes none."""
     )
     return lines + requests_table(results) + [""] + memory_table(memory, results)
-
-
-def install_peer():
-    """What Express needs, exactly as its lock file says."""
-    modules = PEER / "node_modules" / ".package-lock.json"
-    lock = PEER / "package-lock.json"
-    if not modules.exists() or modules.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=PEER, check=True)
-
-
-def peer_versions():
-    """Of the packages that the peer names."""
-    lock = json.loads((PEER / "package-lock.json").read_text())["packages"]
-    return [f"{name} {lock['node_modules/' + name]['version']}" for name in lock[""]["dependencies"]]
 
 
 def start_servers(binary, directory, redis):
@@ -135,25 +97,11 @@ def start_servers(binary, directory, redis):
     }
 
 
-def in_turns(scenario, servers, redis, seconds, runs):
-    """The scenario's series by server. Turns, so that all meet the same noise."""
+def run(scenario, servers, redis, seconds, runs):
+    """The scenario's series by server."""
     chosen = {name: servers[name] for name in scenario.servers}
-    requests = {name: scenario.request_on(server.port) for name, server in chosen.items()}
-    for name, server in chosen.items():
-        load.run(server.port, requests[name], WARM_UP_S)
-    series = {name: Series() for name in chosen}
-    for _ in range(runs):
-        for name, server in chosen.items():
-            redis.forget_counts()
-            before = server.cpu_seconds()
-            figures = load.run(server.port, requests[name], seconds)
-            series[name].cpu_s.append(server.cpu_seconds() - before)
-            series[name].figures.append(figures)
-            counts = redis.counts().items()
-            series[name].commands = {command: count / figures["requests"] for command, count in counts}
-            rate = figures["requests"] / figures["seconds"]
-            print(f"{scenario.name:17} {name:16} {rate:8.0f} requests/s", flush=True)
-    return series
+    jobs = {name: Job(server, scenario.request_on(server.port)) for name, server in chosen.items()}
+    return turns.take(scenario.name, jobs, redis, seconds, runs)
 
 
 def requests_table(results):
@@ -175,18 +123,9 @@ def requests_table(results):
                 f"{statistics.median(series.cpu_per_1000()):.4f}",
                 ratio,
                 goal,
-                commands(series.commands) if name in (EXPRESS, ON_REDIS) else "",
+                report.commands(series.commands) if name in (EXPRESS, ON_REDIS) else "",
             ])
     return report.table(columns, rows)
-
-
-def commands(per_request):
-    """As in `2 (get, expire)`. Redis has seen up to one request a connection more than wrk."""
-    often = {name: count for name, count in sorted(per_request.items()) if count > 0.05}
-    if not often:
-        return "0"
-    names = (name if count < 1.5 else f"{count:.0f} {name}" for name, count in often.items())
-    return f"{sum(often.values()):.1f} ({', '.join(names)})".replace(".0 (", " (")
 
 
 def memory_table(memory, results):
