@@ -1,13 +1,21 @@
 //! [`Db`]: a database, wherever it lives.
 
+#[cfg(feature = "redis")]
+use std::error::Error as StdError;
 use std::{fmt, sync::Arc, time::Duration};
 
 use tuckbox_resp::{Command, Reply};
 
+#[cfg(feature = "redis")]
+use crate::Refresh;
 use crate::{Error, Invocation, Options, terms::Terms, transport::Transport};
 
 /// A database, wherever it lives. Cloning one is a reference count; all clones
 /// share the connection or the engine.
+///
+/// One `Db` is enough for a process with one tokio runtime, however many threads
+/// that has. With several runtimes each should have a
+/// [`Db::with_own_connections`].
 ///
 /// `Debug` shows the URL without credentials.
 #[derive(Clone)]
@@ -36,6 +44,65 @@ impl Db {
     pub async fn open_with(url: &str, options: Options) -> Result<Self, Error> {
         let transport = Arc::new(Transport::open(url.trim(), &options).await?);
         Ok(Self { transport, deadline: options.deadline })
+    }
+
+    /// The database whose URL `source` knows: a secret in a file, a parameter
+    /// store, a secret manager.
+    ///
+    /// ```no_run
+    /// use tuckbox::{Db, Options, Refresh};
+    ///
+    /// let find = |_: Refresh| async { std::fs::read_to_string("/run/secrets/redis-url") };
+    /// let db = Db::from_source(find, Options::default());
+    /// ```
+    ///
+    /// - Nothing is asked before the first call. Calls that come meanwhile wait
+    ///   for the same answer, each within its own deadline. An answer that comes
+    ///   later than that is kept for the next call.
+    /// - When the server refuses the credentials, in a cluster or of Sentinels any
+    ///   server, `source` is asked once with [`Refresh::Again`]. If it knows
+    ///   another URL, the call is made once more there; if not, the server's
+    ///   error stands. So a password that was changed costs one question, one
+    ///   refused login and one new connection. Connections that are logged in go
+    ///   on with what they have. A script that an established connection refuses
+    ///   (`NOAUTH`, from some proxies) is not repeated: the next call asks.
+    /// - A source that fails is asked again by the next call, though not within
+    ///   100 ms; what comes sooner has the same [`Error::Source`]. Nor does it
+    ///   look again more often than that, and while it goes on naming a URL that
+    ///   is refused, the pause doubles up to 3.2 s.
+    ///
+    /// Its URL may be of any remote kind, with white space around it. `file:` and
+    /// `memory:` are refused: they hold no secret. What `source` gives is never
+    /// shown, but its errors are: they must not hold the URL. It must not block
+    /// the thread for long, and should bound its own time: an answer is waited
+    /// for as long as calls want one, and after 10 s the next call asks anew.
+    #[cfg(feature = "redis")]
+    pub fn from_source<F, A, E>(source: F, options: Options) -> Self
+    where
+        F: Fn(Refresh) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<String, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let deadline = options.deadline;
+        let source = crate::source::boxed(source);
+        Self { transport: Arc::new(Transport::from_source(source, options)), deadline }
+    }
+
+    /// The same database through connections of its own, which are made when
+    /// they are needed. An embedded one has none, so this is a clone.
+    ///
+    /// A connection belongs to the tokio runtime of the call that made it. With
+    /// several runtimes, such as one for each worker thread of actix-web, one
+    /// whose thread is busy would hold up the calls of the others, and one that
+    /// ends would end their connection. So give each runtime its own, and count
+    /// on as many connections at the server, in a cluster at each node. Of a
+    /// [`Db::from_source`], each asks the source on its own.
+    ///
+    /// [`Options::max_in_flight`] holds for each, and [`Db::close`] closes only
+    /// this one and its clones; but the engine of an embedded one.
+    #[must_use]
+    pub fn with_own_connections(&self) -> Self {
+        Self { transport: self.transport.twin(), deadline: self.deadline }
     }
 
     /// The same database, with another [`Options::deadline`] for the calls

@@ -1,6 +1,6 @@
 //! [`Error`]: why a call has no reply.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use tuckbox_resp::{ErrorReply, Unexpected};
 
@@ -84,6 +84,19 @@ pub enum Error {
     #[error("the database could not be opened: {0}")]
     Open(#[source] Box<dyn std::error::Error + Send + Sync>),
 
+    /// The source of the store's URL
+    /// ([`Db::from_source`](crate::Db::from_source)) has none that can be used,
+    /// or none in time. Nothing was applied; a later call asks it again.
+    #[error("{}there is no usable URL of the store: {cause}", refused(refusal.as_ref()))]
+    Source {
+        /// Why another one was needed: how the server refused the last one.
+        refusal: Option<ErrorReply>,
+        /// What the source says; or [`Error::Url`] or [`Error::Open`] about what
+        /// it gave.
+        #[source]
+        cause: Arc<dyn std::error::Error + Send + Sync>,
+    },
+
     /// The store's answer is not RESP, or not as many replies as commands.
     /// The connection is dropped; whether the command was applied is unknown.
     #[error("the store at {address} does not speak RESP as expected: {reason}")]
@@ -101,6 +114,12 @@ pub enum Error {
 
 fn applied(maybe: bool) -> &'static str {
     if maybe { " (the command may have been applied)" } else { " (nothing was applied)" }
+}
+
+fn refused(refusal: Option<&ErrorReply>) -> String {
+    refusal
+        .map(|refusal| format!("the store refused the login ({refusal}), and "))
+        .unwrap_or_default()
 }
 
 impl Error {
@@ -138,14 +157,17 @@ impl Error {
     }
 
     /// Whether the same call may well succeed in a moment: the store is away,
-    /// slow, starting, failing over or busy. Never true of a refusal that only
-    /// a person can lift, such as a wrong password or a full memory.
+    /// slow, starting, failing over or busy, or the source of its URL has none
+    /// yet. Never true of a refusal by the store that only a person can lift,
+    /// such as a wrong password or a full memory.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::Timeout { .. } | Self::Busy { .. } | Self::Aborted => {
-                true
-            }
+            Self::Unavailable { .. }
+            | Self::Timeout { .. }
+            | Self::Busy { .. }
+            | Self::Aborted
+            | Self::Source { .. } => true,
             Self::Reply(reply) => matches!(
                 reply.code(),
                 "LOADING"

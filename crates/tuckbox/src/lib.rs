@@ -50,6 +50,32 @@
 //! apply it twice; otherwise the error says whether it may have been applied
 //! ([`Error::maybe_applied`]).
 //!
+//! What that means for a process that was frozen while the server, or something
+//! between, ended its connection:
+//!
+//! - When the machine has heard of the end (the process was stopped, the machine
+//!   was not), the next call sees it before it sends anything, and goes to one
+//!   new connection. Reads and writes alike succeed.
+//! - When it has not (the whole machine stood still), the call is sent, and fails
+//!   when the server answers that it knows no such connection. Reads and
+//!   [idempotent](Invocation::idempotent) scripts are repeated on one new
+//!   connection; other writes fail with [`Error::Unavailable`], which says that
+//!   they may have been applied, and the next call connects. It is rarer the
+//!   shorter [`Options::max_idle`]: a connection idle for longer is not used.
+//!
+//! A connection belongs to the tokio runtime of the call that made it: a runtime
+//! that is blocked or shut down holds up the calls of others that share it. With
+//! a runtime for each thread, as in actix-web, give each
+//! [`Db::with_own_connections`].
+//!
+//! # URLs that are secrets
+//!
+//! [`Db::from_source`] takes a function that finds the URL: in a file, a
+//! parameter store, a secret manager. It is asked at the first call, and again
+//! when the server refuses the credentials, so a password that was changed needs
+//! no restart. No error, no `Debug` and no `Display` of this crate shows a
+//! password.
+//!
 //! # Clusters
 //!
 //! The first call asks any node which of them has which slots; later calls go
@@ -86,6 +112,8 @@ mod env;
 mod error;
 mod options;
 mod script;
+#[cfg(feature = "redis")]
+mod source;
 mod terms;
 mod transport;
 mod url;
@@ -95,5 +123,7 @@ pub use env::{ca_file_from_env, url_from_env};
 pub use error::Error;
 pub use options::Options;
 pub use script::{Invocation, Script};
+#[cfg(feature = "redis")]
+pub use source::Refresh;
 pub use tuckbox_resp::{Arg, Command, CommandBuilder, ErrorReply, Reply, Unexpected, cmd};
 pub use url::UrlError;

@@ -1,9 +1,11 @@
 //! The transports: ways to a database. Each is a cargo feature.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use tuckbox_resp::{Command, Reply};
 
+#[cfg(feature = "redis")]
+use crate::source::Source;
 use crate::{Error, Options, UrlError, terms::Terms};
 
 #[cfg(feature = "embedded")]
@@ -35,6 +37,21 @@ impl Transport {
                 Ok(Self::Redis(Box::new(redis::Redis::open(url, kind, options)?)))
             }
             other => Err(left_out(other).into()),
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn from_source(source: Source, options: Options) -> Self {
+        Self::Redis(Box::new(redis::Redis::from_source(source, options)))
+    }
+
+    /// The same database through connections of its own, where there are any.
+    pub(crate) fn twin(self: &Arc<Self>) -> Arc<Self> {
+        match &**self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(_) => Arc::clone(self),
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => Arc::new(Self::Redis(Box::new(redis.twin()))),
         }
     }
 
@@ -102,6 +119,25 @@ impl fmt::Display for Transport {
             Self::Redis(redis) => redis.fmt(f),
         }
     }
+}
+
+/// Opens a URL that came from a source; does not connect.
+///
+/// # Errors
+/// [`Error::Url`] when it is not valid or of a database in this process,
+/// [`Error::Open`] when its CA file cannot be used.
+#[cfg(feature = "redis")]
+fn open_sourced(url: &str, options: &Options) -> Result<redis::Database, Error> {
+    let (scheme, _) = url.split_once(':').ok_or(UrlError::NoScheme)?;
+    let scheme = scheme.to_ascii_lowercase();
+    if matches!(scheme.as_str(), "file" | "memory") {
+        return Err(UrlError::Invalid(
+            "file: and memory: URLs hold no secret and need no source; give them to Db::open",
+        )
+        .into());
+    }
+    let kind = redis_kind(&scheme).ok_or_else(|| left_out(&scheme))?;
+    redis::Database::open(url, kind, options)
 }
 
 /// What is behind a URL of this scheme, in lower case.

@@ -4,6 +4,8 @@
 //! Without redis-server installed nothing is tested, unless
 //! `TUCKBOX_REQUIRE_REDIS=1` is set.
 
+// The futures of a test on a cluster are deep: a call within rounds within tasks.
+#![recursion_limit = "256"]
 #![expect(
     clippy::panic,
     clippy::print_stdout,

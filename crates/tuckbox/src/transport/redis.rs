@@ -1,13 +1,16 @@
 //! `redis://` and its relatives: Redis and Valkey servers.
 
 mod address;
+mod asking;
 mod batch;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
 mod connection;
+mod database;
 mod dial;
 mod exchange;
 mod link;
+mod refusal;
 #[cfg(feature = "redis-cluster")]
 mod rounds;
 mod rules;
@@ -15,6 +18,7 @@ mod rules;
 mod sentinel;
 mod server;
 mod socket;
+mod sourced;
 mod state;
 #[cfg(feature = "redis-tls")]
 mod tls;
@@ -24,31 +28,17 @@ use std::fmt;
 
 use tuckbox_resp::{Command, Reply};
 
-use self::{
-    batch::{Batch, Piece},
-    dial::Dialer,
-    server::Server,
-    state::Replies,
-    url::RedisUrl,
-};
-use crate::{Error, Options, terms::Terms};
+use self::{batch::Piece, sourced::Sourced, state::Replies};
+use crate::{Error, Options, source::Source, terms::Terms};
 
-pub(crate) use self::url::Kind;
+pub(crate) use self::{database::Database, url::Kind};
 
-/// One server, or several that are one database.
-pub(crate) struct Redis {
-    /// The URL without credentials.
-    shown: String,
-    way: Way,
-}
-
-/// How to find the server for a command.
-enum Way {
-    Server(Server),
-    #[cfg(feature = "redis-cluster")]
-    Cluster(cluster::Cluster),
-    #[cfg(feature = "redis-cluster")]
-    Sentinel(sentinel::Watched),
+/// A database on one server or several.
+pub(crate) enum Redis {
+    /// Its URL is given.
+    Given(Database),
+    /// Its URL comes from elsewhere.
+    Sourced(Sourced),
 }
 
 impl Redis {
@@ -58,25 +48,27 @@ impl Redis {
     /// [`Error::Url`] when it is not valid, [`Error::Open`] when its CA file
     /// cannot be used.
     pub(crate) fn open(url: &str, kind: Kind, options: &Options) -> Result<Self, Error> {
-        let url = RedisUrl::parse(url, kind)?;
-        let shown = url.to_string();
-        let way = match kind {
-            Kind::Server | Kind::Unix => {
-                Way::Server(Server::new(Dialer::new(url.into_address(), options)?))
-            }
-            #[cfg(feature = "redis-cluster")]
-            Kind::Cluster => Way::Cluster(cluster::Cluster::new(url, options)?),
-            #[cfg(feature = "redis-cluster")]
-            Kind::Sentinel => Way::Sentinel(sentinel::Watched::new(url, options)?),
-        };
-        Ok(Self { shown, way })
+        Ok(Self::Given(Database::open(url, kind, options)?))
+    }
+
+    /// Opens the URL that `source` will give.
+    pub(crate) fn from_source(source: Source, options: Options) -> Self {
+        Self::Sourced(Sourced::new(source, options))
+    }
+
+    /// The same, with connections of its own.
+    pub(crate) fn twin(&self) -> Self {
+        match self {
+            Self::Given(database) => Self::Given(database.twin()),
+            Self::Sourced(sourced) => Self::Sourced(sourced.twin()),
+        }
     }
 
     pub(crate) async fn call(&self, command: &Command, terms: Terms) -> Result<Reply, Error> {
         let piece = Piece::plain(std::slice::from_ref(command));
         let mut replies = self.exchange(piece, terms).await?;
         replies.pop().ok_or_else(|| Error::Protocol {
-            address: self.shown.clone(),
+            address: self.to_string(),
             reason: "no reply".to_owned(),
         })
     }
@@ -99,23 +91,17 @@ impl Redis {
     }
 
     async fn exchange(&self, piece: Piece<'_>, terms: Terms) -> Result<Replies, Error> {
-        match &self.way {
-            Way::Server(server) => server.exchange(&Batch::of(piece), terms).await,
-            #[cfg(feature = "redis-cluster")]
-            Way::Cluster(cluster) => rounds::exchange(cluster, piece, terms).await,
-            #[cfg(feature = "redis-cluster")]
-            Way::Sentinel(watched) => rounds::exchange(watched, piece, terms).await,
+        match self {
+            Self::Given(database) => database.exchange(piece, terms).await,
+            Self::Sourced(sourced) => sourced.exchange(piece, terms).await,
         }
     }
 
     /// Drops the connections and refuses later calls.
     pub(crate) fn close(&self) {
-        match &self.way {
-            Way::Server(server) => server.close(),
-            #[cfg(feature = "redis-cluster")]
-            Way::Cluster(cluster) => cluster.close(),
-            #[cfg(feature = "redis-cluster")]
-            Way::Sentinel(watched) => watched.close(),
+        match self {
+            Self::Given(database) => database.close(),
+            Self::Sourced(sourced) => sourced.close(),
         }
     }
 }
@@ -123,6 +109,9 @@ impl Redis {
 /// The URL without credentials.
 impl fmt::Display for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        match self {
+            Self::Given(database) => database.fmt(f),
+            Self::Sourced(sourced) => sourced.fmt(f),
+        }
     }
 }

@@ -52,6 +52,7 @@ macro_rules! on_every_transport {
 }
 
 on_every_transport! {
+    own_connections_reach_the_same_database,
     a_value_comes_back_as_it_was_set,
     keys_and_values_are_any_bytes,
     large_values_come_back_whole,
@@ -260,4 +261,18 @@ async fn an_error_of_a_script_is_an_error(db: Db) {
     let fail = Script::new("return redis.error_reply('OUCH again')");
     let error = db.eval(&fail.invoke()).await.unwrap_err();
     assert!(matches!(&error, Error::Reply(reply) if reply.code() == "OUCH"), "{error:?}");
+}
+
+async fn own_connections_reach_the_same_database(db: Db) {
+    db.call(cmd!("SET", "key", "value")).await.unwrap();
+    let own = db.with_own_connections();
+    assert_eq!(own.call(cmd!("GET", "key")).await.unwrap(), Reply::bulk(b"value"));
+    assert_eq!(format!("{own:?}"), format!("{db:?}"));
+    if !format!("{db:?}").starts_with("Db(redis") {
+        return;
+    }
+    let id = async |db: &Db| db.call(cmd!("CLIENT", "ID")).await.unwrap();
+    assert_ne!(id(&own).await, id(&db).await);
+    own.close().await.unwrap();
+    assert_eq!(db.call(cmd!("GET", "key")).await.unwrap(), Reply::bulk(b"value"));
 }

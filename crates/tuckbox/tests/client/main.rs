@@ -12,9 +12,13 @@ mod redis_cluster_fake;
 #[cfg(feature = "redis")]
 mod redis_faults;
 #[cfg(feature = "redis")]
+mod redis_freeze;
+#[cfg(feature = "redis")]
 mod redis_login;
 #[cfg(feature = "redis-cluster")]
 mod redis_sentinel;
+#[cfg(feature = "redis")]
+mod redis_source;
 #[cfg(feature = "redis-tls")]
 mod redis_tls;
 #[cfg(feature = "redis")]

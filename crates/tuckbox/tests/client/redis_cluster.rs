@@ -11,8 +11,9 @@ use crate::support::{
     NOBODY, RedisServer,
     cluster::{Node, RedisCluster, until, until_in_step},
     is_installed, open, patient,
+    vault::Vault,
 };
-use tuckbox::{Command, Db, Error, Reply, Script, cmd};
+use tuckbox::{Command, Db, Error, Refresh, Reply, Script, cmd};
 
 fn start(masters: usize, replicas: usize) -> Option<RedisCluster> {
     is_installed("redis-server").then(|| RedisCluster::start(masters, replicas))
@@ -240,4 +241,50 @@ async fn a_server_that_is_no_cluster_says_so() {
     let error = db.call(cmd!("GET", "key")).await.unwrap_err();
     assert!(error.to_string().contains("cluster support disabled"), "{error}");
     assert!(!error.is_transient());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_password_is_looked_for_again() {
+    let Some(cluster) = start(3, 0) else { return };
+    let vault = Vault::new(cluster.url());
+    let db = vault.db(patient());
+    let incr = || (0..30).map(|n| cmd!("INCR", key(n))).collect::<Vec<_>>();
+    let all = |wanted: i64| vec![Reply::Integer(wanted); 30];
+    assert_eq!(db.pipeline(incr()).await.unwrap(), all(1));
+
+    let mut admins = Vec::new();
+    for master in &cluster.masters {
+        master.tell(&["CONFIG", "SET", "requirepass", "hunter2"]);
+        let url = format!("redis://:hunter2@127.0.0.1:{}", master.port);
+        admins.push(open(&url, patient()).await);
+    }
+    let hang_up = async |admins: &[Db]| {
+        for admin in admins {
+            admin.call(cmd!("CLIENT", "KILL", "TYPE", "normal")).await.unwrap();
+        }
+        // So long that the next call looks at its connections first.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    vault.set(cluster.url().replace("://", "://:hunter2@"));
+    hang_up(&admins).await;
+    // No node lets it in, so nothing is applied before there is a new URL.
+    assert_eq!(db.pipeline(incr()).await.unwrap(), all(2));
+    assert_eq!(vault.asked(), [Refresh::Cached, Refresh::Again]);
+
+    // One node refuses its part, while the others have applied theirs.
+    admins[0].call(cmd!("CONFIG", "SET", "requirepass", "hunter3")).await.unwrap();
+    hang_up(&admins[..1]).await;
+    let error = db.pipeline(incr()).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { maybe_applied: true, .. }), "{error:?}");
+    assert!(error.to_string().contains("WRONGPASS"), "{error}");
+    // It is not repeated, but the next call asks first.
+    for admin in &admins[1..] {
+        admin.call(cmd!("CONFIG", "SET", "requirepass", "hunter3")).await.unwrap();
+    }
+    vault.set(cluster.url().replace("://", "://:hunter3@"));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let counts = db.pipeline(incr()).await.unwrap();
+    assert_eq!(vault.asked().len(), 3);
+    let applied = counts.iter().filter(|count| **count == Reply::Integer(4)).count();
+    assert!((10..30).contains(&applied) && counts.contains(&Reply::Integer(3)), "{counts:?}");
 }

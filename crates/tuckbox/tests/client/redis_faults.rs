@@ -287,3 +287,23 @@ async fn replies_may_come_in_any_pieces() {
         assert_eq!(reply, Reply::Map(vec![(Reply::bulk(b"a"), list.clone())]));
     }
 }
+
+#[test]
+fn own_connections_do_not_need_the_runtime_that_made_another() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // A worker that made a connection, and is busy with something else now.
+    let busy = runtime();
+    let db = busy.block_on(open(&server.url(), patient()));
+    assert_eq!(busy.block_on(db.call(cmd!("INCR", "key"))).unwrap(), Reply::Integer(1));
+
+    let worker = runtime();
+    let own = db.with_own_connections();
+    assert_eq!(worker.block_on(own.call(cmd!("INCR", "key"))).unwrap(), Reply::Integer(2));
+    // Without, it would be held up.
+    let shared = db.with_deadline(Duration::from_millis(50));
+    let error = worker.block_on(shared.call(cmd!("GET", "key"))).unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+    drop(busy);
+    assert_eq!(worker.block_on(own.call(cmd!("INCR", "key"))).unwrap(), Reply::Integer(3));
+}

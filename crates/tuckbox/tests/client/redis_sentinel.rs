@@ -9,8 +9,9 @@ use crate::support::{
     cluster::{ask, free_port, spawn, until, until_in_step},
     fake::FakeServer,
     open, patient,
+    vault::Vault,
 };
-use tuckbox::{Db, Error, Options, Reply, cmd};
+use tuckbox::{Db, Error, Options, Refresh, Reply, cmd};
 
 /// A sentinel, killed when dropped.
 struct Sentinel {
@@ -172,4 +173,49 @@ async fn an_unknown_service_is_named() {
     assert!(matches!(error, Error::Unavailable { maybe_applied: false, .. }), "{error:?}");
     assert!(error.to_string().contains("\"shoe\""), "{error}");
     assert!(!format!("{db:?} {error:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_changed_password_is_looked_for_again() {
+    let Some(server) = RedisServer::start(&["--requirepass", "hunter2"]) else { return };
+    let port = server.port.to_string();
+    // Each serves one connection at a time, and that of the old URL stays.
+    let sentinels = [0, 1].map(|_| {
+        let port = port.clone();
+        FakeServer::start(move |_, peer| {
+            peer.greet();
+            while peer.read().is_some() {
+                let reply = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
+                peer.write(reply.as_bytes());
+            }
+        })
+    });
+    let url = |password: &str, number: usize| {
+        format!("redis+sentinel://:{password}@127.0.0.1:{}/shop", sentinels[number].port)
+    };
+    let vault = Vault::new(url("hunter2", 0));
+    let db = vault.db(patient());
+    assert_eq!(count(&db).await, 1);
+    let set = cmd!("CONFIG", "SET", "requirepass", "hunter3");
+    assert_eq!(db.call(set).await.unwrap(), Reply::OK);
+    vault.set(url("hunter3", 1));
+    db.call(cmd!("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")).await.unwrap();
+    // So long that the next call looks at its connection first.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(count(&db).await, 2);
+    assert_eq!(vault.asked(), [Refresh::Cached, Refresh::Again]);
+    assert!(!format!("{db:?}").contains("hunter"), "{db:?}");
+}
+
+#[tokio::test]
+async fn own_connections_ask_the_sentinels_themselves() {
+    let Some(master) = RedisServer::start(&[]) else { return };
+    let sentinel = Sentinel::start(&master);
+    let db = db(&sentinel).await;
+    let own = db.with_own_connections();
+    assert_eq!((count(&db).await, count(&own).await), (1, 2));
+    let id = async |db: &Db| db.call(cmd!("CLIENT", "ID")).await.unwrap();
+    assert_ne!(id(&own).await, id(&db).await);
+    own.close().await.unwrap();
+    assert_eq!(count(&db).await, 3);
 }

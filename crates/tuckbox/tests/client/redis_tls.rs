@@ -1,7 +1,7 @@
 //! Encrypted connections.
 use std::{path::Path, process::Command, time::Duration};
 
-use crate::support::{RedisServer, is_installed};
+use crate::support::{RedisServer, is_installed, patient, vault::Vault};
 use tuckbox::{Db, Error, Options, Reply, cmd};
 
 /// A CA in `ca.crt`, and a certificate for 127.0.0.1 that it signed.
@@ -92,5 +92,27 @@ async fn a_ca_file_that_cannot_be_used_is_named() {
         assert!(matches!(error, Error::Open(_)), "{error:?}");
         assert!(error.to_string().contains(&file.display().to_string()), "{error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+}
+
+#[tokio::test]
+async fn a_changed_password_is_looked_for_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = start(dir.path(), &["--requirepass", "hunter2"]) else { return };
+    let ca_file = Some(dir.path().join("ca.crt"));
+    let url = |password: &str| format!("rediss://:{password}@127.0.0.1:{}", server.port);
+    let vault = Vault::new(url("hunter2"));
+    let db = vault.db(Options { ca_file, ..patient() });
+    db.call(cmd!("CONFIG", "SET", "requirepass", "hunter3")).await.unwrap();
+    let own = db.with_own_connections();
+    vault.set(url("hunter3"));
+    for (n, db) in (1..).zip([&db, &own]) {
+        if n == 1 {
+            db.call(cmd!("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")).await.unwrap();
+            // So long that the next call looks at its connection first.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(db.call(cmd!("INCR", "key")).await.unwrap(), Reply::Integer(n));
+        assert_eq!(vault.asked().len(), 1 + n as usize);
     }
 }

@@ -90,6 +90,17 @@ impl Cluster {
         })
     }
 
+    /// The same, with connections of its own; it learns the slots itself.
+    pub(super) fn twin(&self) -> Self {
+        Self {
+            shown: self.shown.clone(),
+            seeds: self.seeds.clone(),
+            dialer: self.dialer.clone(),
+            learned: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
+        }
+    }
+
     pub(super) fn close(&self) {
         let mut learned = self.lock();
         learned.closed = true;
@@ -129,10 +140,13 @@ impl Cluster {
             match ask(server, Terms::new(terms.left() / shares)).await {
                 Ok(runs) => return self.learn(&runs, &candidates),
                 Err(Error::Timeout { .. }) if terms.left().is_zero() => break,
+                // A refusal says more than the silence of others.
+                Err(_) if matches!(last, Some(Error::Reply(_))) => {}
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.filter(|_| !terms.left().is_zero()).unwrap_or_else(|| self.timeout(terms)))
+        let in_time = |error: &Error| matches!(error, Error::Reply(_)) || !terms.left().is_zero();
+        Err(last.filter(in_time).unwrap_or_else(|| self.timeout(terms)))
     }
 
     /// Whom to ask for the slots: masters, replicas, then those of the URL; at

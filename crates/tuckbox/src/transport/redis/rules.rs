@@ -30,6 +30,23 @@ pub(super) fn is_of_a_demoted_server(reply: &Reply) -> bool {
     }
 }
 
+/// Whether the reply says that the connection is of no more use: its server was
+/// demoted, or does not know us any more.
+pub(super) fn ends_the_connection(reply: &Reply) -> bool {
+    let unknown = matches!(reply, Reply::Error(error) if error.code() == "NOAUTH");
+    unknown || is_of_a_demoted_server(reply)
+}
+
+/// Whether executing it runs a program, which may answer any error after it has
+/// changed something.
+pub(super) fn runs_a_program(command: &Command) -> bool {
+    let begins = |start: &str| {
+        let name = command.name().get(..start.len());
+        name.is_some_and(|name| name.eq_ignore_ascii_case(start.as_bytes()))
+    };
+    begins("EVAL") || begins("FCALL")
+}
+
 #[cfg(test)]
 mod tests {
     use tuckbox_resp::cmd;

@@ -31,6 +31,7 @@ use crate::{Error, Options, terms::Terms};
 /// its server dies or is demoted; so nothing else is to be remembered here.
 pub(super) struct Watched {
     sentinels: Arc<Sentinels>,
+    dialer: Dialer,
     chart: Arc<Chart>,
 }
 
@@ -38,7 +39,19 @@ impl Watched {
     pub(super) fn new(url: RedisUrl, options: &Options) -> Result<Self, Error> {
         let sentinels = Arc::new(Sentinels::new(&url, options)?);
         let dialer = Dialer::new(url.into_address(), options)?.watched_by(Arc::clone(&sentinels));
-        Ok(Self { sentinels, chart: Arc::new(Chart::of_one(Server::new(dialer))) })
+        Ok(Self::of(sentinels, dialer))
+    }
+
+    fn of(sentinels: Arc<Sentinels>, dialer: Dialer) -> Self {
+        let chart = Arc::new(Chart::of_one(Server::new(dialer.clone())));
+        Self { sentinels, dialer, chart }
+    }
+
+    /// The same, with connections of its own.
+    pub(super) fn twin(&self) -> Self {
+        let sentinels = Arc::new(self.sentinels.twin());
+        let dialer = self.dialer.clone().watched_by(Arc::clone(&sentinels));
+        Self::of(sentinels, dialer)
     }
 
     pub(super) fn close(&self) {
@@ -98,10 +111,20 @@ impl Sentinels {
         })
     }
 
+    fn twin(&self) -> Self {
+        Self {
+            shown: self.shown.clone(),
+            servers: self.servers.iter().map(Server::twin).collect(),
+            service: self.service.clone(),
+            last: AtomicUsize::new(self.last.load(Ordering::Relaxed)),
+            patience: self.patience,
+        }
+    }
+
     /// Where the master is, as the first sentinel says that knows it.
     ///
     /// # Errors
-    /// The last one's error, when none answers.
+    /// The last one's error, when none answers; rather a refusal than silence.
     pub(super) fn master(
         &self,
     ) -> Pin<Box<dyn Future<Output = Result<Endpoint, Error>> + Send + '_>> {
@@ -115,6 +138,7 @@ impl Sentinels {
                         self.last.store(number, Ordering::Relaxed);
                         return Ok(endpoint);
                     }
+                    Err(_) if matches!(last, Some(Error::Reply(_))) => {}
                     Err(error) => last = Some(error),
                 }
             }

@@ -2,10 +2,11 @@
 
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use tokio::sync::OnceCell;
+use tuckbox_resp::ErrorReply;
 
 use super::{
     batch::Batch,
@@ -17,7 +18,31 @@ use super::{
 use crate::{Error, terms::Terms};
 
 /// A connection that its first user makes; others wait for it.
-type Lazy = Arc<OnceCell<Connection>>;
+type Lazy = Arc<Attempt>;
+
+/// A connection, or how the server refused it: who waits for one must not try
+/// the same credentials again, one after the other.
+#[derive(Default)]
+struct Attempt {
+    made: OnceCell<Connection>,
+    refused: OnceLock<ErrorReply>,
+}
+
+impl Attempt {
+    async fn connection(&self, dialer: &Dialer) -> Result<&Connection, Error> {
+        let dial = || async {
+            if let Some(refusal) = self.refused.get() {
+                return Err(refusal.clone().into());
+            }
+            let dialled = dialer.dial().await;
+            if let Err(Error::Reply(refusal)) = &dialled {
+                self.refused.get_or_init(|| refusal.clone());
+            }
+            dialled
+        };
+        self.made.get_or_try_init(dial).await
+    }
+}
 
 /// One server, reached through one connection at a time.
 pub(super) struct Server {
@@ -41,6 +66,11 @@ impl Server {
         Self { dialer, current: Mutex::new(Some(Lazy::default())) }
     }
 
+    /// The same, with a connection of its own.
+    pub(super) fn twin(&self) -> Self {
+        Self::new(self.dialer.clone())
+    }
+
     #[cfg(feature = "redis-cluster")]
     pub(super) fn endpoint(&self) -> &super::address::Endpoint {
         self.dialer.endpoint()
@@ -49,7 +79,7 @@ impl Server {
     /// Drops the connection and refuses later calls.
     pub(super) fn close(&self) {
         let lazy = self.lock().take();
-        if let Some(connection) = lazy.as_ref().and_then(|lazy| lazy.get()) {
+        if let Some(connection) = lazy.as_ref().and_then(|lazy| lazy.made.get()) {
             connection.close();
         }
     }
@@ -106,7 +136,15 @@ impl Server {
     ) -> Result<Result<Replies, Lost>, Error> {
         let lazy = self.lock().clone().ok_or(Error::Closed)?;
         let lazy = progress.lazy.insert(lazy);
-        let connection = lazy.get_or_try_init(|| self.dialer.dial()).await?;
+        let connection = match lazy.connection(&self.dialer).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                if lazy.refused.get().is_some() {
+                    self.retire(lazy);
+                }
+                return Err(error);
+            }
+        };
         let result = match connection.start(batch) {
             Ok(exchange) => {
                 progress.handed_over = true;
@@ -115,7 +153,7 @@ impl Server {
             Err(lost) => Err(lost),
         };
         let over = match &result {
-            Ok(replies) => replies.iter().any(rules::is_of_a_demoted_server),
+            Ok(replies) => replies.iter().any(rules::ends_the_connection),
             Err(lost) => matches!(lost, Lost::Dead { .. }),
         };
         if over {

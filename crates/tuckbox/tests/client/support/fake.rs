@@ -2,18 +2,21 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tuckbox::Command;
 use tuckbox_resp::{Limits, RequestParser};
 
 /// One connection of a [`FakeServer`].
 pub(crate) struct Peer {
-    stream: TcpStream,
+    /// `None` once it was reset.
+    stream: Option<TcpStream>,
     buf: BytesMut,
     parser: RequestParser,
     seen: Arc<Mutex<Vec<String>>>,
@@ -30,24 +33,39 @@ impl Peer {
                 return Some(command);
             }
             let mut chunk = [0; 4096];
-            let n = self.stream.read(&mut chunk).ok().filter(|n| *n > 0)?;
+            let n = self.stream.as_mut()?.read(&mut chunk).ok().filter(|n| *n > 0)?;
             self.buf.extend_from_slice(&chunk[..n]);
         }
     }
 
+    fn stream(&mut self) -> &mut TcpStream {
+        self.stream.as_mut().unwrap()
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        self.stream().write_all(bytes).unwrap();
     }
 
     /// The port it came in by.
     #[cfg(feature = "redis-cluster")]
     pub(crate) fn port(&self) -> u16 {
-        self.stream.local_addr().unwrap().port()
+        self.stream.as_ref().unwrap().local_addr().unwrap().port()
     }
 
     /// Ends the connection.
     pub(crate) fn hang_up(&mut self) {
-        self.stream.shutdown(std::net::Shutdown::Both).unwrap();
+        self.stream().shutdown(Shutdown::Both).unwrap();
+    }
+
+    /// Ends what goes to the client, and goes on reading.
+    pub(crate) fn close_half(&mut self) {
+        self.stream().shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Ends the connection as one that the server has forgotten ends.
+    pub(crate) fn reset(&mut self) {
+        let stream = self.stream.take().unwrap();
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Reads the client's HELLO and answers it.
@@ -75,7 +93,8 @@ impl FakeServer {
             for (number, stream) in listener.incoming().enumerate() {
                 let (buf, parser) = (BytesMut::new(), RequestParser::new(Limits::REQUEST));
                 let seen = Arc::clone(&seen);
-                script(number, &mut Peer { stream: stream.unwrap(), buf, parser, seen });
+                let stream = Some(stream.unwrap());
+                script(number, &mut Peer { stream, buf, parser, seen });
             }
         });
         server

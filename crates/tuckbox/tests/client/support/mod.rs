@@ -8,6 +8,7 @@
 #[cfg_attr(not(feature = "redis-cluster"), expect(dead_code, reason = "for several servers"))]
 pub(crate) mod cluster;
 pub(crate) mod fake;
+pub(crate) mod vault;
 
 use std::{
     path::Path,
