@@ -46,9 +46,10 @@ fuzz_target!(|script: &[u8]| {
             write_reply(&reply, protocol, &mut written);
         }
     }
-    // The next script finds the world as it was.
-    let reply = connection.execute(&cmd!("EVAL", LOOK, 1, "h")).reply;
-    assert_eq!(reply, *WORLD);
+    // The next script finds the world as it was. On a busy machine it may run out of its time.
+    let look = || ENGINE.connection().execute(&cmd!("EVAL", LOOK, 1, "h")).reply;
+    let reply = std::iter::repeat_with(look).take(50).find(|reply| !matches!(reply, Reply::Error(_)));
+    assert_eq!(reply.as_ref(), Some(&*WORLD));
     let size = connection.execute(&cmd!("DBSIZE")).reply.into_integer().expect("an integer");
     let keys = connection.execute(&cmd!("KEYS", "*")).reply.into_array().expect("an array");
     assert!(keys.len() as i64 <= size);

@@ -1,7 +1,9 @@
 //! [`Database`]: the state behind one lock, and how commands run on it.
 
+mod fetch;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +11,6 @@ use std::{
 };
 
 use parking_lot::{Mutex, MutexGuard};
-use smallvec::SmallVec;
 use tuckbox_resp::{
     Command, ErrorReply, Reply,
     table::{CommandSpec, Flags},
@@ -17,12 +18,11 @@ use tuckbox_resp::{
 
 use crate::{
     background::Bells,
-    commands::{self, Cold, Context, Runs, Walk},
+    commands::{self, Cold, Context, Runs},
     effects::Effects,
-    error::store_reply,
-    files::{Files, Records, Stored},
+    files::{Files, Records},
     log::Position,
-    memory::{Keyspace, KeyspaceId, Residency},
+    memory::{Keyspace, KeyspaceId},
     options::Options,
     random::Random,
     script::{Scripts, Watch},
@@ -31,10 +31,6 @@ use crate::{
 
 /// How many logical databases `SELECT` chooses from.
 pub(crate) const LOGICAL: usize = 16;
-
-/// How often what was read from the store may be out of date before checkpoints
-/// are kept away from the next reading.
-const STALE_READS: usize = 2;
 
 /// Bytes of large values on their way out at which the background is woken.
 const TRASH_BYTES: usize = 8 << 20;
@@ -92,9 +88,6 @@ pub(crate) struct State {
     /// `None` until the first script comes.
     pub(crate) scripts: Option<Box<Scripts>>,
 }
-
-/// Keys that the store has to be asked for, each with its logical database.
-type Missing = SmallVec<[(usize, Box<[u8]>); 2]>;
 
 /// Which keyspaces were replaced by empty ones.
 #[derive(Debug, Default)]
@@ -240,6 +233,7 @@ impl Database {
             cold: cold.as_ref(),
             observed,
             grown: false,
+            alone: calls.len() == 1,
         };
         let result = body(&mut running);
         let Running { observed, grown, .. } = running;
@@ -278,6 +272,7 @@ impl Database {
             cold: None,
             observed: 0,
             grown: false,
+            alone: false,
         };
         Ok(running.call(call))
     }
@@ -304,76 +299,6 @@ impl Database {
         match &self.files {
             Some(_) => self.overfull.load(Ordering::Relaxed),
             None => state.memory() > self.options.memory_limit,
-        }
-    }
-
-    /// The lock, with every key that `calls` name in memory if it exists.
-    fn lock_with_keys(
-        &self,
-        files: &Files,
-        calls: &[Call],
-        watched: &[(usize, &[u8])],
-    ) -> Result<(MutexGuard<'_, State>, Option<Cold>), ErrorReply> {
-        // What the store has of the keys, and of a walk, as of a stamp. It goes into
-        // memory at the end, all at once: others may have keys dropped meanwhile,
-        // and what was changed in memory stays there as long as the stamp does.
-        let mut fetched: HashMap<_, Option<Stored>> = HashMap::new();
-        let mut cold = None;
-        let mut stale = 0;
-        let mut no_checkpoint = None;
-        let mut state = self.lock();
-        let mut stamp = state.stamp();
-        loop {
-            let mut missing = state.missing(calls, watched);
-            if !fetched.is_empty() {
-                missing.retain(|key| !fetched.contains_key(key));
-            }
-            if missing.len() > 1 {
-                missing.sort_unstable();
-                missing.dedup();
-            }
-            let walk = if cold.is_none() { state.walk(calls) } else { None };
-            if missing.is_empty() && walk.is_none() {
-                for ((db, key), found) in fetched {
-                    if let Some(found) = found {
-                        state.keyspaces[db].admit(&key, found.value, found.expire_at);
-                    }
-                }
-                return Ok((state, cold));
-            }
-            let keyspaces: SmallVec<[_; 4]> = missing
-                .iter()
-                .map(|(db, key)| (state.keyspaces[*db].id(), state.keyspaces[*db].hash(key)))
-                .collect();
-            let walked = walk.as_ref().map(|(db, _)| state.keyspaces[*db].id());
-            drop(state);
-
-            if stale >= STALE_READS && no_checkpoint.is_none() {
-                // A reading that takes longer than the time between two checkpoints
-                // would never be good. Held until everything is in memory.
-                no_checkpoint = Some(files.saving.lock());
-            }
-            let mut found: SmallVec<[_; 4]> = SmallVec::new();
-            for ((id, hash), (_, key)) in keyspaces.into_iter().zip(&missing) {
-                found.push(files.records.read(id, hash, key).map_err(|error| store_reply(&error))?);
-            }
-            if let (Some((_, walk)), Some(id)) = (walk, walked) {
-                let read = files.records.walk(id, &walk);
-                cold = Some(read.map_err(|error| store_reply(&error))?);
-            }
-
-            state = self.lock();
-            if state.stamp() != stamp {
-                // What was read may be older than what memory has dropped since,
-                // or of a keyspace that is elsewhere now.
-                stamp = state.stamp();
-                fetched.clear();
-                stale += 1;
-                cold = None;
-                continue;
-            }
-            fetched.extend(missing.into_iter().zip(found));
-            // Once more: other keys may have been dropped from memory meanwhile.
         }
     }
 
@@ -422,11 +347,7 @@ impl Database {
         if state.memory() > self.options.memory_limit {
             self.bells.tidy.ring();
             self.bells.save.ring();
-            for keyspace in &mut state.keyspaces {
-                if keyspace.memory() > 0 {
-                    keyspace.evict(EVICT_STEP);
-                }
-            }
+            state.evict(self.options.memory_limit);
         }
         self.note_memory(state);
     }
@@ -460,6 +381,15 @@ impl State {
         self.keyspaces.iter().map(Keyspace::memory).sum()
     }
 
+    /// Drops clean keys from a few segments if memory is over `limit`.
+    pub(crate) fn evict(&mut self, limit: usize) {
+        if self.memory() > limit {
+            for keyspace in self.keyspaces.iter_mut().filter(|keyspace| keyspace.memory() > 0) {
+                keyspace.evict(EVICT_STEP);
+            }
+        }
+    }
+
     /// Bytes of large values that were deleted and not freed yet, roughly.
     fn trash(&self) -> usize {
         self.keyspaces.iter().map(Keyspace::trash).sum()
@@ -470,82 +400,16 @@ impl State {
         self.keyspaces.iter_mut().chain(&mut self.flushes.trash)
     }
 
-    /// What was read from the store outside the lock can be used as long as
-    /// this is the same.
-    fn stamp(&self) -> (u64, u64) {
-        (self.checkpoints, self.flushes.count)
-    }
-
     /// Whether anything changed since the last checkpoint.
     pub(crate) fn is_changed(&self) -> bool {
         self.flushes.changed || self.keyspaces.iter().any(Keyspace::is_dirty)
     }
-
-    /// The keys that `calls` name and that the store has to be asked for.
-    pub(crate) fn missing(&self, calls: &[Call], watched: &[(usize, &[u8])]) -> Missing {
-        let mut missing = Missing::new();
-        let mut ask = |db: usize, key: &[u8]| {
-            if self.keyspaces.get(db).is_some_and(|keyspace| keyspace.is_missing(key)) {
-                missing.push((db, key.into()));
-            }
-        };
-        watched.iter().for_each(|(db, key)| ask(*db, key));
-        for (call, places) in in_places(calls) {
-            call.keys().for_each(|(db, key)| ask(places.of(db), key));
-        }
-        missing
-    }
-
-    /// The places that one of `calls` walks, if some keys there are only in
-    /// the store.
-    pub(crate) fn walk(&mut self, calls: &[Call]) -> Option<(usize, Walk)> {
-        in_places(calls).find_map(|(call, places)| {
-            let db = places.of(call.db);
-            let partial = self.keyspaces[db].residency() == Residency::Partial;
-            let walk = partial.then(|| {
-                let gone = self.keyspaces[db].gone();
-                commands::walk(call, gone, &mut self.random)
-            })??;
-            Some((db, walk))
-        })
-    }
-}
-
-/// Where the keyspaces of the logical databases are while a transaction that
-/// swaps them is looked at before it runs.
-#[derive(Clone, Copy)]
-struct Places([u8; LOGICAL]);
-
-impl Places {
-    /// The logical database whose keyspace is at `db` by then.
-    fn of(self, db: usize) -> usize {
-        self.0.get(db).map_or(db, |&place| usize::from(place))
-    }
-}
-
-/// Each call, with the places of the keyspaces when it will run.
-fn in_places(calls: &[Call]) -> impl Iterator<Item = (&Call, Places)> {
-    let mut places = Places(std::array::from_fn(|db| db as u8));
-    calls.iter().map(move |call| {
-        let before = places;
-        if let Some((one, two)) = commands::swap(call) {
-            places.0.swap(one, two);
-        }
-        (call, before)
-    })
 }
 
 impl Call {
     /// Whether the command can take more memory.
     fn adds(&self) -> bool {
         self.spec.flags.contains(Flags::DENYOOM)
-    }
-
-    /// The keys that have to be in memory, each with its logical database.
-    fn keys(&self) -> impl Iterator<Item = (usize, &[u8])> {
-        let indexes = self.spec.keys(&self.command).ok().into_iter().flatten();
-        let named = indexes.filter_map(|index| Some((self.db, self.command.get(index)?)));
-        named.chain(commands::keys_elsewhere(self))
     }
 }
 
@@ -562,6 +426,8 @@ pub(crate) struct Running<'a> {
     pub(crate) observed: u64,
     /// Memory has grown so much that its limit has to be looked at.
     pub(crate) grown: bool,
+    /// No other command counts on keys that were brought into memory for it.
+    pub(crate) alone: bool,
 }
 
 impl Running<'_> {

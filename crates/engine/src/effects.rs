@@ -71,6 +71,11 @@ impl Effects {
         self.count
     }
 
+    /// Bytes of the frame; 0 when no log wants it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.frame.len()
+    }
+
     /// The frame, as the log keeps it.
     pub(crate) fn frame(&self) -> &[u8] {
         &self.frame

@@ -87,7 +87,10 @@ impl Records {
     /// # Errors
     /// [`StoreError::Closed`] after [`Records::close`].
     pub(crate) fn store(&self) -> Result<MappedRwLockReadGuard<'_, Store>, StoreError> {
-        RwLockReadGuard::try_map(self.store.read(), Option::as_ref).map_err(|_| StoreError::Closed)
+        // A script reads under the database's lock, for which others wait that read
+        // too: so who wants to close the store must not keep new readers waiting.
+        let store = self.store.read_recursive();
+        RwLockReadGuard::try_map(store, Option::as_ref).map_err(|_| StoreError::Closed)
     }
 
     /// Closes the store, after what is being read from it.
@@ -156,5 +159,32 @@ impl Records {
             place: format!("the key at {place:016x}"),
             problem: "its value is of a type that this version does not know",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn reading_goes_on_while_somebody_waits_to_close_the_store() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("store")).unwrap();
+        let records = &Records::open(dir.path()).unwrap();
+        let held = records.store().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| records.close());
+            while records.store.try_read().is_some() {
+                thread::yield_now();
+            }
+            let (done, read) = mpsc::channel();
+            scope.spawn(move || done.send(records.store().is_ok()));
+            let read = read.recv_timeout(Duration::from_secs(20));
+            drop(held);
+            assert_eq!(read, Ok(true));
+        });
+        assert!(records.store().is_err());
     }
 }

@@ -147,6 +147,37 @@ fn keys_that_are_only_in_the_store_are_found_declared_or_not() {
 }
 
 #[test]
+fn a_script_that_looks_at_more_than_fits_into_memory_keeps_to_its_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || Options { memory_limit: 4 << 20, ..relaxed() };
+    let engine = Engine::open(dir.path(), options()).unwrap();
+    let mut connection = engine.connection();
+    let fill = "for n = 1, 400 do redis.call('SET', ARGV[1] .. n, string.rep('x', 10000)) end";
+    for page in 0..10 {
+        connection.execute(&cmd!("EVAL", fill, 0, format!("{page}:")));
+        engine.checkpoint().unwrap();
+    }
+    engine.close().unwrap();
+    let engine = Engine::open(dir.path(), options()).unwrap();
+    let mut connection = engine.connection();
+    let look = "local s = 0
+        for page = 0, 9 do for n = 1, 400 do
+            s = s + redis.call('STRLEN', page .. ':' .. n)
+        end end
+        redis.call('SET', 'evicted', 'x')
+        return s";
+    assert_eq!(integer(&mut connection, &cmd!("EVAL", look, 0)), 40_000_000);
+    let memory = engine.stats().memory;
+    assert!(memory < 8 << 20, "{memory} bytes");
+    // What other commands of a transaction were promised stays in memory.
+    connection.execute(&cmd!("MULTI"));
+    connection.execute(&cmd!("EVAL", look, 0));
+    connection.execute(&cmd!("STRLEN", "0:1"));
+    let reply = connection.execute(&cmd!("EXEC")).reply;
+    assert_eq!(reply, Reply::Array(vec![Reply::Integer(40_000_000), Reply::Integer(10_000)]));
+}
+
+#[test]
 fn a_script_waits_for_what_it_has_seen_and_written() {
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::open(dir.path(), Options::default()).unwrap();

@@ -37,6 +37,9 @@ pub(super) fn no_script() -> mlua::Error {
 pub(super) struct Spelling {
     text: SmallVec<[u8; SMALL]>,
     ends: SmallVec<[usize; 16]>,
+    /// Bytes that it may have.
+    room: usize,
+    too_long: bool,
 }
 
 impl Spelling {
@@ -44,12 +47,17 @@ impl Spelling {
     pub(super) const NOT_TEXT: &str =
         "ERR Lua redis lib command arguments must be strings or integers";
 
-    pub(super) fn new() -> Self {
-        Self { text: SmallVec::new(), ends: SmallVec::new() }
+    /// A command of at most `room` bytes: the same string can be many arguments.
+    pub(super) fn new(room: usize) -> Self {
+        Self { text: SmallVec::new(), ends: SmallVec::new(), room, too_long: false }
     }
 
     /// Adds a string.
     pub(super) fn text(&mut self, text: &[u8]) {
+        if self.too_long || text.len() > self.room - self.text.len() {
+            self.too_long = true;
+            return;
+        }
         self.text.extend_from_slice(text);
         self.ends.push(self.text.len());
     }
@@ -68,9 +76,12 @@ impl Spelling {
     /// The command.
     ///
     /// # Errors
-    /// When it has no words, or 4 GiB of them.
+    /// When it has no words, or more than there is room for.
     pub(super) fn command(self) -> Result<Command, ErrorReply> {
-        let Self { text, ends } = self;
+        let Self { text, ends, room, too_long } = self;
+        if too_long {
+            return Err(format!("ERR the command is longer than {room} bytes").into());
+        }
         if ends.is_empty() {
             return Err("ERR Please specify at least one argument for this redis lib call".into());
         }
@@ -84,9 +95,9 @@ impl Spelling {
     }
 }
 
-/// The command that `args` spell.
-pub(super) fn command(args: &MultiValue) -> Result<Command, ErrorReply> {
-    let mut spelling = Spelling::new();
+/// The command that `args` spell, of at most `room` bytes.
+pub(super) fn command(args: &MultiValue, room: usize) -> Result<Command, ErrorReply> {
+    let mut spelling = Spelling::new(room);
     for value in args {
         match value {
             Value::String(text) => spelling.text(&text.as_bytes()),
@@ -136,11 +147,15 @@ impl Acting {
             cold: cold.as_ref(),
             observed: 0,
             grown: false,
+            alone: false,
         };
         let reply = running.call(&call);
         let Running { observed, grown, .. } = running;
         self.observed = self.observed.max(observed);
-        self.grown |= grown | cold.is_some();
+        if std::mem::take(&mut self.grown) | grown | cold.is_some() {
+            self.has_grown = true;
+            self.keep_to_the_limit();
+        }
         Ok(reply)
     }
 

@@ -63,7 +63,12 @@ impl Scripts {
         let sha = Sha::of(source);
         if !self.cache.contains(sha) {
             let header = Header::read(source)?;
-            let function = self.machine(database)?.compile(&source[header.len..])?;
+            let function = self.machine(database)?.compile(&source[header.len..]);
+            if function.is_err() {
+                // What is left of it must not keep others from being compiled.
+                self.tidy();
+            }
+            let function = function?;
             let gone = self.cache.insert(sha, source, header, function);
             self.machine(database)?.forget(gone);
         }

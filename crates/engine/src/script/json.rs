@@ -69,14 +69,19 @@ pub(super) fn library(lua: &Lua, stage: &Arc<Stage>) -> mlua::Result<Table> {
     library.raw_set("_NAME", "cjson")?;
     library.raw_set("_VERSION", "2.1.0")?;
     library.raw_set("null", Value::NULL)?;
-    let settings =
-        |stage: &Stage| stage.lock().as_ref().map(|acting| acting.json).ok_or_else(no_script);
+    // To read or write JSON takes long for a single instruction of Lua.
+    let settings = |stage: &Stage| {
+        let mut acting = stage.lock();
+        let acting = acting.as_mut().ok_or_else(no_script)?;
+        let ended = acting.must_end().map(mlua::Error::runtime);
+        ended.map_or(Ok((acting.json, acting.memory)), Err)
+    };
     let on = Arc::clone(stage);
     let encode = lua.create_function(move |lua, args: MultiValue| {
         let value = one(lua, &args, "encode")?;
-        let mut out = Vec::new();
-        match encode::encode(&settings(&on)?, value, &mut out)? {
-            Ok(()) => lua.create_string(&out),
+        let (settings, room) = settings(&on)?;
+        match encode::encode(&settings, value, room, &on)? {
+            Ok(out) => lua.create_string(&out),
             Err(why) => Err(Raised::here(lua, why)),
         }
     })?;
@@ -88,7 +93,7 @@ pub(super) fn library(lua: &Lua, stage: &Arc<Stage>) -> mlua::Result<Table> {
             let why = format!("string expected, got {}", type_name(value));
             return Err(Raised::argument(lua, 1, "decode", &why));
         };
-        decode::decode(lua, &settings(&on)?, &text)?.map_err(|why| Raised::here(lua, why))
+        decode::decode(lua, &settings(&on)?.0, &text)?.map_err(|why| Raised::here(lua, why))
     })?;
     library.raw_set("decode", decode)?;
     set_with_stage(lua, &library, stage, "encode_sparse_array", sparse_array)?;

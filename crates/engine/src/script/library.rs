@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
+use mlua::{IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
 use tuckbox_resp::table;
 
 use super::{
@@ -37,13 +37,15 @@ const FRAMES: usize = 32;
 /// When there is no memory.
 pub(super) fn host(lua: &Lua, stage: &Arc<Stage>) -> mlua::Result<Table> {
     let host = lua.create_table()?;
-    let [call, pcall, words, answer] = stack::functions(lua, stage)?;
+    let [call, pcall, words, answer, look] = stack::functions(lua, stage)?;
     let redis = redis(lua, stage)?;
     redis.raw_set("call", call)?;
     redis.raw_set("pcall", pcall)?;
     host.raw_set("redis", redis)?;
     host.raw_set("words", words)?;
     host.raw_set("answer", answer)?;
+    host.raw_set("look", look)?;
+    set_with_stage(lua, &host, stage, "rep", repeat)?;
     host.raw_set("bit", bits::library(lua)?)?;
     host.raw_set("cjson", json::library(lua, stage)?)?;
     let began = Instant::now();
@@ -87,8 +89,7 @@ fn redis(lua: &Lua, stage: &Arc<Stage>) -> mlua::Result<Table> {
     redis.raw_set("replicate_commands", lua.create_function(|_, ()| Ok(true))?)?;
     redis.raw_set("breakpoint", lua.create_function(|_, ()| Ok(false))?)?;
     redis.raw_set("debug", lua.create_function(|_, _: MultiValue| Ok(()))?)?;
-    let check = lua.create_function(|_, args: MultiValue| acl_check_cmd(&args))?;
-    redis.raw_set("acl_check_cmd", check)?;
+    set_with_stage(lua, &redis, stage, "acl_check_cmd", acl_check_cmd)?;
     for (level, name) in LEVELS.into_iter().enumerate() {
         redis.raw_set(name, level)?;
     }
@@ -180,12 +181,13 @@ fn set_repl(args: &MultiValue) -> mlua::Result<()> {
 }
 
 /// `redis.acl_check_cmd`: there is one user, who may do everything.
-fn acl_check_cmd(args: &MultiValue) -> mlua::Result<bool> {
+fn acl_check_cmd(_: &Lua, acting: &mut Acting, args: &MultiValue) -> mlua::Result<bool> {
     if args.is_empty() {
         let why = "ERR Please specify at least one argument for this redis lib call";
         return Err(Raised::reply(why));
     }
-    let command = call::command(args).map_err(|error| Raised::reply(error.text()))?;
+    let command = call::command(args, acting.memory);
+    let command = command.map_err(|error| Raised::reply(error.text()))?;
     match table::lookup(command.name()).and_then(|spec| spec.resolve(&command)) {
         Some(_) => Ok(true),
         None => Err(Raised::reply("ERR Invalid command passed to redis.acl_check_cmd()")),
@@ -331,6 +333,22 @@ fn random(lua: &Lua, acting: &mut Acting, args: &MultiValue) -> mlua::Result<f64
 fn random_seed(lua: &Lua, acting: &mut Acting, args: &MultiValue) -> mlua::Result<()> {
     acting.dice = Dice::seeded(whole(lua, args, 0, "randomseed")? as i32);
     Ok(())
+}
+
+// ---- string ----
+
+/// `string.rep`. Lua's own takes a turn for each repetition, of nothing too.
+fn repeat(lua: &Lua, acting: &mut Acting, args: &MultiValue) -> mlua::Result<LuaString> {
+    let Some(text) = args.iter().next().and_then(bytes_of) else {
+        let got = args.iter().next().map_or("no value", type_name);
+        let why = format!("string expected, got {got}");
+        return Err(Raised::argument(lua, 1, "rep", &why));
+    };
+    let times = usize::try_from(whole(lua, args, 1, "rep")?).unwrap_or(0);
+    if text.len().saturating_mul(times) > acting.memory {
+        return Err(mlua::Error::MemoryError("string.rep".to_owned()));
+    }
+    lua.create_string(text.repeat(times))
 }
 
 // ---- Arguments ----

@@ -8,7 +8,7 @@ use tuckbox_resp::ErrorReply;
 use super::{library, stage::Stage};
 
 /// Lua's instructions between two looks at the time.
-const INSTRUCTIONS_PER_LOOK: u32 = 10_000;
+const INSTRUCTIONS_PER_LOOK: u32 = 1_000;
 
 /// Beyond so many bytes after a script, garbage is collected; a machine that
 /// holds more than half of it then is dropped.

@@ -12,8 +12,10 @@ local cpcall, cxpcall, cloadstring = pcall, xpcall, loadstring
 local error, type, tostring, next, pairs, setfenv = error, type, tostring, next, pairs, setfenv
 local getmetatable, setmetatable, rawget, rawset = getmetatable, setmetatable, rawget, rawset
 local collectgarbage, resume = collectgarbage, coroutine.resume
-local byte, match, concat, insert = string.byte, string.match, table.concat, table.insert
-local caught, translate = host.caught, host.translate
+local tonumber, select, cunpack = tonumber, select, unpack
+local byte, find, match, sub, concat = string.byte, string.find, string.match, string.sub, table.concat
+local insert = table.insert
+local caught, translate, look = host.caught, host.translate, host.look
 
 -- What a table that is shown stands for.
 local real = {}
@@ -145,15 +147,50 @@ function G.getmetatable(value)
 end
 
 for _, name in pairs({
-    '_VERSION', 'gcinfo', 'ipairs', 'rawequal', 'select', 'tonumber', 'tostring', 'type', 'unpack',
+    '_VERSION', 'gcinfo', 'ipairs', 'rawequal', 'select', 'tonumber', 'tostring', 'type',
 }) do
     G[name] = _G[name]
 end
 
+-- Elements that a function can answer.
+local RESULTS = 8000
+
+-- Lua's own counts them in 32 bits, and writes beyond its stack when that is
+-- too small.
+function G.unpack(list, first, last)
+    local from, to = tonumber(first) or 1, tonumber(last)
+    to = to or type(list) == 'table' and #list or 0
+    if not (from > -2^31 and from < 2^31 and to > -2^31 and to < 2^31 and to - from < RESULTS) then
+        error('too many results to unpack', 2)
+    end
+    return cunpack(list, first, last)
+end
+
+-- Functions that take long for a single instruction look at the time. The name
+-- is the one that errors tell.
+local function watched(name, run)
+    local source = 'local look, name = ... return function(...) look() return name(...) end'
+    source = string.gsub(source, 'name', name)
+    return cloadstring(source, '=prelude')(look, run)
+end
+
+-- Elements that one insertion moves.
+local MOVED = 2^24
+
 local tables = copy(table)
+for _, name in pairs({ 'concat', 'maxn', 'remove', 'sort' }) do
+    tables[name] = watched(name, table[name])
+end
 function tables.insert(table, ...)
     if real[table] then
         error(READONLY, 0)
+    end
+    if select('#', ...) > 1 then
+        look()
+        local place = tonumber((...))
+        if place and type(table) == 'table' and not (#table - place < MOVED) then
+            error("bad argument #2 to 'insert' (position out of bounds)", 2)
+        end
     end
     return insert(table, ...)
 end
@@ -165,14 +202,74 @@ G.table = protect(tables)
 local PATTERN_BYTES = 4096
 
 local strings = copy(string)
+strings.rep = host.rep
+for _, name in pairs({ 'lower', 'reverse', 'upper' }) do
+    strings[name] = watched(name, string[name])
+end
 for _, name in pairs({ 'find', 'gfind', 'gmatch', 'gsub', 'match' }) do
     local run = strings[name]
     strings[name] = function(text, pattern, ...)
         if type(pattern) == 'string' and #pattern > PATTERN_BYTES then
             error('pattern too complex', 2)
         end
+        look()
         return run(text, pattern, ...)
     end
+end
+
+-- `gsub` where the replacement is asked for. Lua's own keeps 8 KiB of the stack
+-- meanwhile: a few that call each other would be more than a thread has.
+local function replace(text, pattern, with, most)
+    local parts, count, at, length = {}, 0, 1, #text
+    local function put(from, to, ...)
+        if not from then
+            return false
+        end
+        local whole, new = sub(text, from, to), nil
+        local first = ...
+        if select('#', ...) == 0 then
+            first = whole
+        end
+        if type(with) == 'table' then
+            new = with[first]
+        elseif select('#', ...) == 0 then
+            new = with(first)
+        else
+            new = with(...)
+        end
+        if not new then
+            new = whole
+        elseif type(new) ~= 'string' and type(new) ~= 'number' then
+            error('invalid replacement value (a ' .. type(new) .. ')')
+        end
+        count = count + 1
+        parts[#parts + 1] = sub(text, at, from - 1)
+        parts[#parts + 1] = new
+        at = to + 1
+        if to < from then
+            parts[#parts + 1] = sub(text, from, from)
+            at = from + 1
+        end
+        return at <= length + 1
+    end
+    local once = byte(pattern, 1) == 94
+    while count < most and put(find(text, pattern, at)) and not once do
+    end
+    parts[#parts + 1] = sub(text, at)
+    return concat(parts), count
+end
+
+local gsub = strings.gsub
+function strings.gsub(text, pattern, ...)
+    local with, most = ...
+    local asks = type(with) == 'function' or type(with) == 'table'
+    if not asks or type(text) == 'table' or not (most == nil or tonumber(most)) then
+        return gsub(text, pattern, ...)
+    end
+    -- What is wrong with the rest is told by the real one, which does nothing.
+    gsub(text, pattern, '', 0)
+    most = tonumber(most) or #tostring(text) + 1
+    return replace(tostring(text), tostring(pattern), with, most - most % 1)
 end
 G.string = protect(strings)
 
@@ -233,7 +330,11 @@ end
 
 -- ---- The rest ----
 
+-- Each begins to count instructions anew, so one that makes many is looked at.
 local coroutines = copy(coroutine)
+for _, name in pairs({ 'create', 'wrap' }) do
+    coroutines[name] = watched(name, coroutine[name])
+end
 function coroutines.resume(...)
     return after_catch(resume(...))
 end
@@ -245,6 +346,7 @@ function G.collectgarbage(what, ...)
     if SETTINGS[what] then
         return 0
     end
+    look()
     return collectgarbage(what, ...)
 end
 

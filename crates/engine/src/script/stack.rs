@@ -44,13 +44,13 @@ use super::{
 /// A function as Lua takes it.
 type Raw = unsafe extern "C-unwind" fn(*mut lua_State) -> c_int;
 
-/// `redis.call`, `redis.pcall`, and the functions that bring a script its words
-/// and take its answer.
+/// `redis.call`, `redis.pcall`, the functions that bring a script its words and
+/// take its answer, and the one that looks at the time.
 ///
 /// # Errors
 /// When there is no memory.
-pub(super) fn functions(lua: &Lua, stage: &Arc<Stage>) -> mlua::Result<[Function; 4]> {
-    let raw: [Raw; 4] = [call, pcall, words, answer];
+pub(super) fn functions(lua: &Lua, stage: &Arc<Stage>) -> mlua::Result<[Function; 5]> {
+    let raw: [Raw; 5] = [call, pcall, words, answer, look];
     let mut functions = Vec::with_capacity(raw.len());
     for function in raw {
         let stage = Arc::as_ptr(stage).cast_mut().cast();
@@ -64,7 +64,7 @@ pub(super) fn functions(lua: &Lua, stage: &Arc<Stage>) -> mlua::Result<[Function
         };
         functions.push(function);
     }
-    <[Function; 4]>::try_from(functions).map_err(|_| mlua::Error::StackError)
+    <[Function; 5]>::try_from(functions).map_err(|_| mlua::Error::StackError)
 }
 
 /// What acts for the script that called, from the function's upvalue.
@@ -136,10 +136,11 @@ unsafe fn run(state: *mut lua_State, acting: &mut Acting) -> bool {
     if acting.must_end_calling().is_some() {
         return false;
     }
+    let room = acting.memory;
     // SAFETY: Nothing here raises: strings are only looked at, and numbers are
     // not turned into strings by Lua.
     let spell = || unsafe {
-        let mut spelling = Spelling::new();
+        let mut spelling = Spelling::new(room);
         for index in 1..=ffi::lua_gettop(state) {
             match ffi::lua_type(state, index) {
                 ffi::LUA_TSTRING => spelling.text(push::bytes(state, index)),
@@ -185,8 +186,8 @@ unsafe extern "C-unwind" fn answer(state: *mut lua_State) -> c_int {
         let Some(acting) = acting(state) else { end(state) };
         ffi::lua_settop(state, 1);
         answer::prepare(state);
-        let resp3 = acting.resp3;
-        let read = catch_unwind(AssertUnwindSafe(|| answer::read(state, 1, resp3)));
+        let (resp3, room) = (acting.resp3, acting.memory);
+        let read = catch_unwind(AssertUnwindSafe(|| answer::read(state, 1, resp3, room)));
         match read {
             Ok(reply) => acting.reply = Some(reply),
             Err(panic) => {
@@ -195,5 +196,15 @@ unsafe extern "C-unwind" fn answer(state: *mut lua_State) -> c_int {
             }
         }
         0
+    }
+}
+
+/// Ends the script if its time is up; for functions that take long, or that
+/// begin to count Lua's instructions anew.
+unsafe extern "C-unwind" fn look(state: *mut lua_State) -> c_int {
+    // SAFETY: Called by Lua as one of `functions`; owns nothing.
+    unsafe {
+        let Some(acting) = acting(state) else { end(state) };
+        if acting.must_end().is_some() { end(state) } else { 0 }
     }
 }

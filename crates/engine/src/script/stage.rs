@@ -15,6 +15,7 @@ use crate::{
     database::{Database, Running, State},
     error::store_reply,
     files::Files,
+    memory::Keyspace,
 };
 
 /// Where the functions that scripts call find what they act on. Empty while no
@@ -44,14 +45,22 @@ pub(super) struct Acting {
     pub(super) resp3: bool,
     pub(super) now: u64,
     pub(super) observed: u64,
+    /// The command that runs has brought keys into memory.
     pub(super) grown: bool,
+    /// One of the commands has.
+    pub(super) has_grown: bool,
     pub(super) files: Option<Arc<Files>>,
     /// Memory takes no more data.
     pub(super) full: bool,
+    /// Bytes of keys and values to keep in memory; `None` while other commands
+    /// count on keys that are there.
+    memory_limit: Option<usize>,
     /// The script's randomness, the same in every run.
     pub(super) dice: Dice,
     /// What `cjson` was told.
     pub(super) json: super::json::Settings,
+    /// Bytes that what the script hands over may take.
+    pub(super) memory: usize,
     /// Effects that the frame had before.
     effects: usize,
     /// Commands called.
@@ -76,6 +85,13 @@ pub(super) struct Acting {
 /// After so many commands the time is looked at.
 const CALLS_PER_LOOK: u32 = 16;
 
+/// Bytes that one frame of the log has before a script may write no more; it is
+/// in memory as a whole, and the log takes at most 4 GiB.
+const FRAME_BYTES: usize = if cfg!(test) { 4 << 20 } else { 256 << 20 };
+
+const WROTE_TOO_MUCH: &str = "ERR the script wrote more than fits into one entry of the log; what \
+     it wrote before stays";
+
 const TOO_LONG: &str = "ERR the script ran for too long and was ended; what it wrote stays";
 const KILLED: &str = "ERR Script killed by user with SCRIPT KILL.";
 
@@ -99,10 +115,13 @@ impl Stage {
             now: running.now,
             observed: 0,
             grown: false,
+            has_grown: false,
             files: database.files.clone(),
             full,
+            memory_limit: running.alone.then_some(database.options.memory_limit),
             dice: Dice::default(),
             json: super::json::Settings::default(),
+            memory: database.options.script_memory,
             effects,
             calls: 0,
             words: words.clone(),
@@ -144,7 +163,7 @@ impl Drop for Visit<'_, '_> {
             acting.watch.end();
             *self.running.state = acting.state;
             self.running.observed = self.running.observed.max(acting.observed);
-            self.running.grown |= acting.grown;
+            self.running.grown |= acting.has_grown;
         }
     }
 }
@@ -201,11 +220,12 @@ impl Acting {
         if self.terms.read_only {
             return Err("ERR Write commands are not allowed from read-only scripts.".into());
         }
-        if !self.watch.writes() {
-            return Err(KILLED.into());
-        }
         if self.has_written() {
-            return Ok(());
+            return if self.state.effects.bytes() < FRAME_BYTES {
+                Ok(())
+            } else {
+                Err(WROTE_TOO_MUCH.into())
+            };
         }
         if let Some(files) = &self.files {
             files.admit_writes()?;
@@ -213,7 +233,16 @@ impl Acting {
         if adds && self.full && !self.terms.allow_oom {
             return Err(commands::OUT_OF_MEMORY.into());
         }
-        Ok(())
+        if self.watch.writes() { Ok(()) } else { Err(KILLED.into()) }
+    }
+
+    /// Drops clean keys that commands brought into memory while it is over its
+    /// limit: a script may look at more than fits.
+    pub(super) fn keep_to_the_limit(&mut self) {
+        if let (Some(_), Some(limit)) = (&self.files, self.memory_limit) {
+            self.state.keyspaces.iter_mut().for_each(Keyspace::look_at);
+            self.state.evict(limit);
+        }
     }
 
     /// Brings the keys of a command into memory. Unlike those that the script

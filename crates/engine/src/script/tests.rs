@@ -153,6 +153,9 @@ fn a_script_that_runs_too_long_is_ended_whatever_it_catches() {
         "while true do redis.pcall('GET', 'x') end",
         "local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end})
          while true do pcall(function() return t[1] end) end",
+        "local function f(n) if n > 0 then for _ = 1, 300 do
+             coroutine.resume(coroutine.create(f), n - 1) end end end f(10)",
+        "local function f(n) if n > 0 then for _ = 1, 300 do coroutine.wrap(f)(n - 1) end end end f(10)",
     ] {
         let told = error(&mut session, script);
         assert!(told.contains("ran for too long"), "{script}: {told}");
@@ -175,6 +178,102 @@ fn a_script_that_takes_too_much_memory_is_ended() {
         let told = error(&mut session, script);
         assert!(told.contains("needed more memory"), "{script}: {told}");
         assert_eq!(eval(&mut session, "return #ARGV"), Reply::Integer(1), "after {script}");
+    }
+}
+
+#[test]
+fn functions_of_lua_that_take_long_are_no_way_around_the_time() {
+    let mut session = Session::with_options(|options| options.script_time_ms = 30);
+    for script in [
+        "local t = {} for n = 1, 300000 do t[n] = n end while true do table.insert(t, 1, 1) end",
+        "local s = string.rep('x', 3000000) while true do s:upper() end",
+        "local t = {} for n = 1, 30000 do t[n] = {n} end while true do collectgarbage() end",
+        "local t = {} for n = 1, 20000 do t[n] = {n} end while true do cjson.encode(t) end",
+        "local t = {} for n = 1, 40 do t = {t, t} end return cjson.encode(t)",
+    ] {
+        let told = error(&mut session, script);
+        assert!(told.contains("ran for too long"), "{script}: {told}");
+    }
+    assert_eq!(eval(&mut session, "return #string.rep('', 2^31 - 1)"), Reply::Integer(0));
+    let told = error(&mut session, "table.insert({}, -2^31, 1)");
+    assert!(told.contains("position out of bounds"), "{told}");
+}
+
+#[test]
+fn what_a_script_hands_over_is_bounded_however_often_it_repeats_itself() {
+    let mut session = Session::with_options(|options| options.script_memory = 2 << 20);
+    for (script, why) in [
+        ("local t = {'x'} for n = 1, 40 do t = {t, t} end return t", "answer takes more memory"),
+        ("local t = {'x'} for n = 1, 40 do t = {map = {a = t, b = t}} end return t", "answer"),
+        (
+            "local s, t = string.rep('x', 2^16), {} for n = 1, 7000 do t[n] = s end return t",
+            "answer takes more memory",
+        ),
+        (
+            "local s, t = string.rep('x', 2^16), {} for n = 1, 7000 do t[n] = s end
+             return redis.call('DEL', unpack(t))",
+            "ERR the command is longer than 2097152 bytes",
+        ),
+        (
+            "local t = {} for n = 1, 40 do t = {t, t} end return cjson.encode(t)",
+            "needed more memory",
+        ),
+    ] {
+        let told = error(&mut session, script);
+        assert!(told.contains(why), "{script}: {told}");
+    }
+    // A list whose length Lua takes for half a thousand million.
+    let sparse = "local t = {} for n = 0, 29 do t[2 ^ n] = 1 end return t";
+    assert_eq!(eval(&mut session, sparse), Reply::Array(vec![Reply::Integer(1); 2]));
+}
+
+#[test]
+fn a_list_of_more_results_than_can_be_counted_is_an_error() {
+    let mut session = Session::new();
+    for range in ["0, 2^31 - 1", "-2^31, 2^31 - 1", "-1/0, 1/0", "0/0, 2^31 - 1", "1e300, 2^31 - 1"]
+    {
+        let told = error(&mut session, &format!("return {{unpack({{}}, {range})}}"));
+        assert!(told.contains("too many results to unpack"), "{range}: {told}");
+    }
+    let some = "return {unpack({1, 2, 3, 4}, 2, '3')}";
+    assert_eq!(eval(&mut session, some), Reply::Array(vec![Reply::Integer(2), Reply::Integer(3)]));
+}
+
+#[test]
+fn replacements_that_replace_need_little_of_the_stack() {
+    let mut session = Session::new();
+    let script = "local t, depth = {}, 0
+        for n = 1, 990 do t = {t} end
+        local function f()
+            depth = depth + 1
+            if depth > 150 then return #cjson.encode(t) end
+            return (string.gsub('x', 'x', f))
+        end
+        return f()";
+    assert_eq!(eval(&mut session, script), Reply::bulk(b"1982"));
+}
+
+#[test]
+fn a_script_ends_before_it_has_written_more_than_the_log_takes() {
+    let mut session = Session::new();
+    let script = "local text = string.rep('x', 1000000)
+        for n = 1, 10 do redis.call('SET', KEYS[1], text .. n) end";
+    let told = error(&mut session, script);
+    assert!(told.contains("more than fits into one entry of the log"), "{told}");
+    let kept = eval(&mut session, "return string.sub(redis.call('GET', KEYS[1]), -1)");
+    assert_eq!(kept, Reply::bulk(b"5"));
+}
+
+#[test]
+fn a_script_that_cannot_be_compiled_is_not_in_the_way_of_others() {
+    let mut session = Session::with_options(|options| options.script_memory = 2 << 20);
+    let mut large = String::from("return {");
+    (0..100_000).for_each(|n| large.push_str(&format!("'{n}',")));
+    large.push('}');
+    for n in 0..20 {
+        let told = error(&mut session, &large);
+        assert!(told.contains("needed more memory"), "{told}");
+        assert_eq!(eval(&mut session, &format!("return {n}")), Reply::Integer(n));
     }
 }
 

@@ -131,6 +131,15 @@ impl Model {
                 *text = new.to_string().into_bytes();
                 Some(Reply::Integer(new))
             }
+            // There is one script; see the writer.
+            b"EVAL" => {
+                let counted = self.apply(&cmd!("INCR", &command[3]), now);
+                let Some(Reply::Integer(count)) = counted else { return counted };
+                self.apply(&cmd!("SET", &command[4], &command[7]), now);
+                self.apply(&cmd!("HSET", &command[5], &command[8], count), now);
+                self.apply(&cmd!("DEL", &command[6]), now);
+                Some(Reply::Integer(count))
+            }
             b"APPEND" => {
                 let text = self.text_at(name);
                 text.extend_from_slice(&command[2]);

@@ -17,6 +17,13 @@ use crate::{
 /// A time that no test lives to see, in Unix milliseconds: the year 2100.
 const FAR: u64 = 4_102_444_800_000;
 
+/// Several writes in one: counts, sets, sets the field to the count, deletes.
+const SCRIPT: &str = "local n = redis.call('INCR', KEYS[1])
+    redis.call('SET', KEYS[2], ARGV[1])
+    redis.call('HSET', KEYS[3], ARGV[2], n)
+    redis.call('DEL', KEYS[4])
+    return n";
+
 /// Keys of one writer that expire while the test runs.
 const EXPIRING: u64 = 20;
 
@@ -158,7 +165,7 @@ impl Writer {
             return self.operation_on_databases();
         }
         let mut commands = vec![cmd!("SELECT", 0)];
-        match self.rng.below(12) {
+        match self.rng.below(13) {
             0 | 1 => commands.extend(self.transaction()),
             2 => {
                 // The time that counts is the engine's: it is asked for.
@@ -173,6 +180,13 @@ impl Writer {
                 commands.push(cmd!("PEXPIRETIME", &key));
             }
             4 => commands.push(cmd!("DEL", self.key("x", EXPIRING), self.key("s", 60))),
+            5 => {
+                let (one, hash) = (self.key("s", 60), self.key("h", 12));
+                let (counter, gone) = (Self::counter(self.number), self.key("a", 5));
+                let field = format!("f{}", self.rng.below(30));
+                let value = self.value();
+                commands.push(cmd!("EVAL", SCRIPT, 4, counter, one, hash, gone, value, field));
+            }
             _ => commands.push(self.write()),
         }
         commands

@@ -4,6 +4,7 @@ mod connections;
 mod generic;
 mod hashes;
 mod safe;
+mod scripts;
 mod strings;
 mod words;
 
@@ -21,8 +22,13 @@ use crate::{
 /// How often a command is made, its name, and what adds its arguments.
 type Entry = (usize, &'static str, fn(&mut Words));
 
-const GROUPS: [&[Entry]; 4] =
-    [strings::COMMANDS, hashes::COMMANDS, generic::COMMANDS, connections::COMMANDS];
+const GROUPS: [&[Entry]; 5] = [
+    strings::COMMANDS,
+    hashes::COMMANDS,
+    generic::COMMANDS,
+    connections::COMMANDS,
+    scripts::COMMANDS,
+];
 
 /// The steps that `seed` stands for.
 pub(crate) fn generate(seed: u64, steps: usize) -> Vec<Step> {

@@ -58,7 +58,7 @@ return 1e300
 --
 return 0/0
 --
-return select(2, pcall(string.rep))
+return select(2, pcall(function() local _ = string.rep() end))
 --
 string.rep()
 --
@@ -536,3 +536,27 @@ return redis.call('auth','x')
 return redis.call('quit')
 --
 return redis.call('reset')
+--
+local function show(...) return table.concat({...}, '|') end
+return {
+    show(string.gsub('hello world', '(o)(.?)', function(a, b) return b .. a end)),
+    show(string.gsub('abc', '%w*', function(x) return '<' .. x .. '>' end)),
+    show(string.gsub('abc', '', function() return '-' end)),
+    show(string.gsub('abc abc', '^a', {a = 'X'})),
+    show(string.gsub('abc abc', '%w', {a = 'X', b = 7}, 4)),
+    show(string.gsub('abc', '()', function(p) return p end)),
+    show(string.gsub('abc', '%w', function() end, 2.9)),
+    show(string.gsub('', '', {}), string.gsub(121, 1, {['1'] = 'one'})),
+    show(string.gsub('THE (quick) fox', '%((%a+)%)', {quick = 'slow'})),
+    show(string.gsub('THE (quick) fox', '%f[%a]%a+', function(w) return w:lower() end)),
+}
+--
+local s = string.gsub('abc', 'b', function() return {} end) return s
+--
+return {string.rep('ab', 3), string.rep('x', -1), string.rep(12, 2.9), string.rep('', 5)}
+--
+return {unpack({1, 2, 3}, 2), unpack({1, 2, 3}, -1, 1), unpack({}, 3, 1)}
+--
+local t = {err = 'x', 'y'} return t
+--
+local t = {} for n = 0, 29 do t[2 ^ n] = 1 end return t

@@ -3,29 +3,82 @@
 use mlua::{Table, Value};
 
 use super::{DEEPEST, Invalid, Settings};
-use crate::script::{library::type_name, number::general};
+use crate::script::{
+    library::type_name,
+    number::general,
+    stage::{Acting, Stage},
+};
 
 /// What went wrong: with Lua, or with the value.
 type Encoded = mlua::Result<Result<(), String>>;
 
-/// Writes `value` as JSON; what is wrong with it in the library's words.
+/// `value` as JSON, of at most `room` bytes; what is wrong with it in the
+/// library's words.
 ///
 /// # Errors
-/// When Lua has no memory.
-pub(super) fn encode(settings: &Settings, value: &Value, out: &mut Vec<u8>) -> Encoded {
-    write(settings, value, 0, out)
+/// When Lua has no memory, or when there is no room.
+pub(super) fn encode(
+    settings: &Settings,
+    value: &Value,
+    room: usize,
+    stage: &Stage,
+) -> mlua::Result<Result<Vec<u8>, String>> {
+    let mut out = Out { text: Vec::new(), room, tables: 0, stage };
+    Ok(write(settings, value, 0, &mut out)?.map(|()| out.text))
 }
 
-fn write(settings: &Settings, value: &Value, depth: usize, out: &mut Vec<u8>) -> Encoded {
+/// What is written, and how much it may be: a table that is in others many
+/// times is written each time.
+struct Out<'a> {
+    text: Vec<u8>,
+    room: usize,
+    tables: u32,
+    stage: &'a Stage,
+}
+
+/// After so many tables the time is looked at.
+const TABLES_PER_LOOK: u32 = 1024;
+
+impl Out<'_> {
+    /// To be called at each table; an error when the script has to end, or when
+    /// there is no room.
+    fn look(&mut self) -> mlua::Result<()> {
+        if self.text.len() > self.room {
+            return Err(mlua::Error::MemoryError("cjson.encode".to_owned()));
+        }
+        self.tables += 1;
+        if !self.tables.is_multiple_of(TABLES_PER_LOOK) {
+            return Ok(());
+        }
+        let ended = self.stage.lock().as_mut().and_then(Acting::must_end);
+        ended.map_or(Ok(()), |why| Err(mlua::Error::runtime(why)))
+    }
+}
+
+/// The walk is recursive: what needs much of the stack is done elsewhere.
+fn write(settings: &Settings, value: &Value, depth: usize, out: &mut Out<'_>) -> Encoded {
+    let Value::Table(table) = value else { return write_plain(settings, value, out) };
+    match begin_table(settings, table, depth + 1, out)? {
+        Ok(Some(len)) => write_list(settings, table, len, depth + 1, out),
+        Ok(None) => write_object(settings, table, depth + 1, out),
+        Err(why) => Ok(Err(why)),
+    }
+}
+
+/// Writes what is no table.
+fn write_plain(settings: &Settings, value: &Value, out: &mut Out<'_>) -> Encoded {
+    let Out { text, room, .. } = out;
+    if text.len() > *room {
+        return Err(mlua::Error::MemoryError("cjson.encode".to_owned()));
+    }
     match value {
-        Value::String(text) => write_string(&text.as_bytes(), out),
-        Value::Integer(n) => return Ok(write_number(settings, *n as f64, out)),
-        Value::Number(n) => return Ok(write_number(settings, *n, out)),
-        Value::Boolean(true) => out.extend_from_slice(b"true"),
-        Value::Boolean(false) => out.extend_from_slice(b"false"),
-        Value::Nil => out.extend_from_slice(b"null"),
-        Value::LightUserData(pointer) if pointer.0.is_null() => out.extend_from_slice(b"null"),
-        Value::Table(table) => return write_table(settings, table, depth + 1, out),
+        Value::String(string) => write_string(&string.as_bytes(), text),
+        Value::Integer(n) => return Ok(write_number(settings, *n as f64, text)),
+        Value::Number(n) => return Ok(write_number(settings, *n, text)),
+        Value::Boolean(true) => text.extend_from_slice(b"true"),
+        Value::Boolean(false) => text.extend_from_slice(b"false"),
+        Value::Nil => text.extend_from_slice(b"null"),
+        Value::LightUserData(pointer) if pointer.0.is_null() => text.extend_from_slice(b"null"),
         other => return Ok(Err(cannot(type_name(other), "type not supported"))),
     }
     Ok(Ok(()))
@@ -74,18 +127,18 @@ fn write_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn write_table(settings: &Settings, table: &Table, depth: usize, out: &mut Vec<u8>) -> Encoded {
+/// Checks a table that is about to be written; tells what [`list_len`] does.
+fn begin_table(
+    settings: &Settings,
+    table: &Table,
+    depth: usize,
+    out: &mut Out<'_>,
+) -> mlua::Result<Result<Option<usize>, String>> {
     if depth > settings.encode_depth.min(DEEPEST) {
         return Ok(Err(format!("Cannot serialise, excessive nesting ({depth})")));
     }
-    let len = match list_len(settings, table)? {
-        Ok(len) => len,
-        Err(why) => return Ok(Err(why)),
-    };
-    match len {
-        Some(len) => write_list(settings, table, len, depth, out),
-        None => write_object(settings, table, depth, out),
-    }
+    out.look()?;
+    list_len(settings, table)
 }
 
 /// How long a table is as a list; `None` when it is an object, as is an empty
@@ -119,45 +172,50 @@ fn write_list(
     table: &Table,
     len: usize,
     depth: usize,
-    out: &mut Vec<u8>,
+    out: &mut Out<'_>,
 ) -> Encoded {
     for index in 1..=len {
-        out.push(if index == 1 { b'[' } else { b',' });
+        out.text.push(if index == 1 { b'[' } else { b',' });
         if let Err(why) = write(settings, &table.raw_get(index)?, depth, out)? {
             return Ok(Err(why));
         }
     }
-    out.push(b']');
+    out.text.push(b']');
     Ok(Ok(()))
 }
 
-fn write_object(settings: &Settings, table: &Table, depth: usize, out: &mut Vec<u8>) -> Encoded {
-    out.push(b'{');
+fn write_object(settings: &Settings, table: &Table, depth: usize, out: &mut Out<'_>) -> Encoded {
+    out.text.push(b'{');
     let mut first = true;
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair?;
         if !std::mem::take(&mut first) {
-            out.push(b',');
+            out.text.push(b',');
         }
-        match &key {
-            Value::String(text) => write_string(&text.as_bytes(), out),
-            Value::Integer(_) | Value::Number(_) => {
-                out.push(b'"');
-                if let Err(why) = write(settings, &key, depth, out)? {
-                    return Ok(Err(why));
-                }
-                out.push(b'"');
-            }
-            _ => {
-                let why = "table key must be a number or string";
-                return Ok(Err(cannot(type_name(&key), why)));
-            }
+        if let Err(why) = write_key(settings, &key, out) {
+            return Ok(Err(why));
         }
-        out.push(b':');
+        out.text.push(b':');
         if let Err(why) = write(settings, &value, depth, out)? {
             return Ok(Err(why));
         }
     }
-    out.push(b'}');
+    out.text.push(b'}');
     Ok(Ok(()))
+}
+
+fn write_key(settings: &Settings, key: &Value, out: &mut Out<'_>) -> Result<(), String> {
+    let number = match key {
+        Value::String(text) => {
+            write_string(&text.as_bytes(), &mut out.text);
+            return Ok(());
+        }
+        Value::Integer(n) => *n as f64,
+        Value::Number(n) => *n,
+        _ => return Err(cannot(type_name(key), "table key must be a number or string")),
+    };
+    out.text.push(b'"');
+    write_number(settings, number, &mut out.text)?;
+    out.text.push(b'"');
+    Ok(())
 }

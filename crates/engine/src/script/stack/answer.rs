@@ -23,6 +23,12 @@ const FIRST_NAME: c_int = 2;
 
 const TOO_DEEP: &str = "ERR reached lua stack limit";
 
+const TOO_LARGE: &str = "ERR the script's answer takes more memory than scripts may take";
+
+/// Elements for which an answer's list has room from the start. How long a table
+/// says it is can be far from what it holds.
+const ROOM: usize = 1024;
+
 /// Puts the names on the stack, above the value, and makes room for reading.
 ///
 /// # Safety
@@ -38,21 +44,25 @@ pub(super) unsafe fn prepare(state: *mut lua_State) {
     }
 }
 
-/// Reads the value at `index`.
+/// Reads the value at `index`, if it takes no more than `room` bytes: a table
+/// that is in others many times is written out each time.
 ///
 /// # Safety
 /// After [`prepare`].
-pub(super) unsafe fn read(state: *mut lua_State, index: c_int, resp3: bool) -> Reply {
-    let mut reader = Reader { state, resp3, too_deep: false };
+pub(super) unsafe fn read(state: *mut lua_State, index: c_int, resp3: bool, room: usize) -> Reply {
+    let mut reader = Reader { state, resp3, room, wrong: None };
     // SAFETY: As the caller promises.
     let reply = unsafe { reader.value(index, DEPTH - 1) };
-    if reader.too_deep { Reply::error(TOO_DEEP) } else { reply }
+    reader.wrong.map_or(reply, Reply::error)
 }
 
 struct Reader {
     state: *mut lua_State,
     resp3: bool,
-    too_deep: bool,
+    /// Bytes that the rest may take.
+    room: usize,
+    /// Why the value is no reply; the rest is not read then.
+    wrong: Option<&'static str>,
 }
 
 impl Reader {
@@ -64,7 +74,12 @@ impl Reader {
         // SAFETY: None of these raises or allocates in Lua: strings and numbers are
         // read as what they are.
         unsafe {
-            match ffi::lua_type(state, index) {
+            let kind = ffi::lua_type(state, index);
+            let text = if kind == ffi::LUA_TSTRING { bytes(state, index).len() } else { 0 };
+            if !self.takes(size_of::<Reply>() + text) {
+                return Reply::Null;
+            }
+            match kind {
                 ffi::LUA_TSTRING => Reply::Bulk(Bytes::copy_from_slice(bytes(state, index))),
                 ffi::LUA_TNUMBER => Reply::Integer(truncated(ffi::lua_tonumber(state, index))),
                 ffi::LUA_TBOOLEAN => match ffi::lua_toboolean(state, index) != 0 {
@@ -73,13 +88,22 @@ impl Reader {
                     false => Reply::Null,
                 },
                 ffi::LUA_TTABLE if depth == 0 => {
-                    self.too_deep = true;
+                    self.wrong = Some(TOO_DEEP);
                     Reply::Null
                 }
                 ffi::LUA_TTABLE => self.table(index, depth - 1),
                 _ => Reply::Null,
             }
         }
+    }
+
+    /// Whether there is room for so many bytes more.
+    fn takes(&mut self, bytes: usize) -> bool {
+        match self.room.checked_sub(bytes) {
+            Some(room) if self.wrong.is_none() => self.room = room,
+            _ => self.wrong = self.wrong.or(Some(TOO_LARGE)),
+        }
+        self.wrong.is_none()
     }
 
     unsafe fn table(&mut self, index: c_int, depth: c_int) -> Reply {
@@ -117,8 +141,11 @@ impl Reader {
         let state = self.state;
         // SAFETY: As the caller promises; one slot is used.
         unsafe {
-            let mut items = Vec::with_capacity(ffi::lua_objlen(state, index));
+            let mut items = Vec::with_capacity(ffi::lua_objlen(state, index).min(ROOM));
             for number in 1..c_int::MAX {
+                if self.wrong.is_some() {
+                    break;
+                }
                 ffi::lua_rawgeti_(state, index, number);
                 let top = ffi::lua_gettop(state);
                 if ffi::lua_type(state, top) == ffi::LUA_TNIL {
@@ -146,12 +173,13 @@ impl Reader {
     }
 
     /// The field's text if it is a string.
-    unsafe fn text(&self, index: c_int, name: c_int) -> Option<Vec<u8>> {
+    unsafe fn text(&mut self, index: c_int, name: c_int) -> Option<Vec<u8>> {
         let state = self.state;
         // SAFETY: As the caller promises.
         unsafe {
             let (slot, kind) = self.field(index, name);
-            let text = (kind == ffi::LUA_TSTRING).then(|| bytes(state, slot).to_vec());
+            let text = if kind == ffi::LUA_TSTRING { Some(bytes(state, slot)) } else { None };
+            let text = text.filter(|text| self.takes(text.len())).map(<[u8]>::to_vec);
             ffi::lua_pop(state, 1);
             text
         }
@@ -208,12 +236,16 @@ impl Reader {
                     items.push(key);
                 }
                 ffi::lua_pop(state, 1);
+                if self.wrong.is_some() {
+                    ffi::lua_pop(state, 1);
+                    break;
+                }
             }
         }
         if is_map { Reply::Map(pairs) } else { Reply::Set(items) }
     }
 
-    unsafe fn verbatim(&self, index: c_int) -> Option<Reply> {
+    unsafe fn verbatim(&mut self, index: c_int) -> Option<Reply> {
         // SAFETY: As the caller promises.
         let (text, given) = unsafe { (self.text(index, 7)?, self.text(index, 8)?) };
         let mut format = [b' '; 3];
