@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export TUCKBOX_REQUIRE_REDIS ?= 1
 
-.PHONY: all build test setup unit browser lint doc fuzz bench bench-stores clean
+.PHONY: all build test setup unit browser deploy lint doc fuzz bench bench-stores build-lambda sam-deploy clean
 
 all: build
 
@@ -19,6 +19,7 @@ setup:
 unit:
 	cd tests/express && npm ci --no-audit --no-fund --loglevel=error
 	TUCKBOX_REQUIRE_EXPRESS=1 $(CARGO) test --workspace --locked
+	$(CARGO) test -p tuckbox-serve --all-features --locked
 
 browser: build
 	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && npm test
@@ -26,9 +27,28 @@ browser: build
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p tuckbox-serve --all-features --all-targets --locked -- -D warnings
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+# What is deployed: the functions under AWS's emulator, the images under runc,
+# the templates. As root, and not yet a part of `make test`.
+deploy:
+	tests/deploy/setup
+	tests/deploy/run
+
+ARCH ?= $(shell uname -m | sed s/aarch64/arm64/)
+STACK ?= tuckbox
+
+# bootstrap and bootstrap.zip of each function, in target/deploy/lambda.
+build-lambda:
+	ARCH=$(ARCH) deploy/lambda/build
+
+sam-deploy: build-lambda
+	sam deploy --template-file deploy/lambda/template.yaml --stack-name $(STACK) --resolve-s3 \
+		--capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
+		--parameter-overrides Architecture=$(ARCH) $(SAM_PARAMETERS)
 
 # A minute of fuzzing for each parser of outside input.
 fuzz:

@@ -9,10 +9,12 @@
 //! | `page` | the page and its forms |
 //! | `problem` | errors as responses |
 //! | `settings` | the environment |
+//! | `open` | all of it put together, for every program of it |
 
 mod api;
 mod app;
 mod domain;
+mod open;
 mod page;
 mod problem;
 mod progress;
@@ -20,4 +22,5 @@ mod settings;
 
 pub use app::App;
 pub use domain::{Invalid, LessonSlug, Name, UserId};
+pub use open::open;
 pub use settings::{Login, Settings, SettingsError, sessions};

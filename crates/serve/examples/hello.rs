@@ -2,9 +2,10 @@
 //!
 //! `cargo run -p tuckbox-serve --example hello`, then open <http://localhost:5000>.
 
-use std::{process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Extension, Router, routing::get};
+use tuckbox_serve::{App, Config, Peer, Scheme};
 
 async fn hello() -> &'static str {
     "hello\n"
@@ -29,13 +30,28 @@ async fn hog() {
     std::thread::sleep(Duration::from_secs(60));
 }
 
+/// Who asks, and how.
+async fn who(
+    Extension(Peer(peer)): Extension<Peer>,
+    Extension(scheme): Extension<Scheme>,
+) -> String {
+    tracing::warn!("asked who");
+    format!("{} {scheme:?}\n", peer.ip())
+}
+
+async fn open(_: Config) -> Result<App, io::Error> {
+    let router = Router::new()
+        .route("/", get(hello))
+        .route("/slow", get(slow))
+        .route("/stuck", get(stuck))
+        .route("/hog", get(hog))
+        .route("/who", get(who));
+    Ok(App::new(router).on_close(async || {
+        tracing::info!("closed");
+        Ok::<_, io::Error>(())
+    }))
+}
+
 fn main() -> ExitCode {
-    tuckbox_serve::run(|config| async {
-        let router = Router::new()
-            .route("/", get(hello))
-            .route("/slow", get(slow))
-            .route("/stuck", get(stuck))
-            .route("/hog", get(hog));
-        tuckbox_serve::serve(router, config).await
-    })
+    tuckbox_serve::local::run(open)
 }

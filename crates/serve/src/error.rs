@@ -1,6 +1,6 @@
 use std::{io, net::SocketAddr};
 
-use crate::config::ConfigError;
+use crate::{app::BoxError, config::ConfigError};
 
 /// Why a server could not run. Every message names what to change.
 #[derive(Debug, thiserror::Error)]
@@ -11,9 +11,9 @@ pub enum ServeError {
     Config(#[from] ConfigError),
     /// Another program listens on the address.
     #[error(
-        "port {} is already in use on {}: stop the program that holds it (on macOS, AirPlay \
-         Receiver holds 5000), or choose another port with PORT, for example PORT={}",
-        address.port(), address.ip(), neighbour(*address)
+        "port {} is already in use on {}: stop the program that holds it{}, or choose another \
+         port with PORT, for example PORT={}",
+        address.port(), address.ip(), usual_holder(*address), neighbour(*address)
     )]
     PortTaken {
         /// The address that was asked for.
@@ -46,6 +46,23 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// What the app gave to [`App::on_close`](crate::App::on_close) failed.
+    #[error("closing failed: {0}")]
+    Close(#[source] BoxError),
+    /// The program is a Lambda function, and was not started by AWS Lambda.
+    #[cfg(feature = "lambda")]
+    #[error(
+        "{variable} is not set: this program is an AWS Lambda function, which Lambda's runtime or \
+         an emulator of it starts; to listen on a port, run the program's other binary"
+    )]
+    NotOnLambda {
+        /// The variable that Lambda would have set.
+        variable: &'static str,
+    },
+    /// AWS Lambda's runtime interface failed, or answered what it must not.
+    #[cfg(feature = "lambda")]
+    #[error("the Lambda runtime interface failed: {0}")]
+    Lambda(#[source] BoxError),
     /// The system refused a signal handler, a thread or an event queue.
     #[error("the system refused {what}: {source}")]
     System {
@@ -66,6 +83,11 @@ impl ServeError {
             _ => Self::Listen { address, source },
         }
     }
+}
+
+/// A program that is known for holding a port that nobody remembers having given to it.
+fn usual_holder(address: SocketAddr) -> &'static str {
+    if address.port() == 5000 { " (on macOS, AirPlay Receiver holds 5000)" } else { "" }
 }
 
 /// A port to suggest instead: the next one, or the default after the last.

@@ -4,22 +4,22 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::body::Body;
+#[cfg(feature = "lambda")]
+use axum::response::Response;
 use bytes::{Buf, Bytes};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tracing::Span;
 
+#[cfg(feature = "lambda")]
+use crate::problem::Problem;
 use crate::{
-    activity::Activity,
-    front::Front,
-    health::Probe,
-    log::AccessLine,
-    panics,
-    request_id::{self, RequestId},
+    activity::Activity, correlation::Correlation, front::Front, health::Probe, log::AccessLine,
+    panics, request_id::RequestId,
 };
 
 /// nginx's word for a request whose client left before it was answered.
@@ -31,10 +31,11 @@ pub(crate) struct Exchange {
     /// The connection's, which is told when the exchange is over.
     activity: Option<Arc<Activity>>,
     started: Instant,
+    /// Until whoever brought the request gives up.
+    time_left: Option<Duration>,
     method: Method,
     uri: Uri,
-    id: RequestId,
-    traceparent: Option<HeaderValue>,
+    names: Correlation,
     probe: bool,
     /// Nothing until there is a response.
     status: Option<StatusCode>,
@@ -47,6 +48,7 @@ impl Exchange {
     pub(crate) fn begin<B>(
         front: Arc<Front>,
         request: &Request<B>,
+        names: Correlation,
         activity: Option<Arc<Activity>>,
     ) -> Self {
         if let Some(activity) = &activity {
@@ -56,10 +58,10 @@ impl Exchange {
             front,
             activity,
             started: Instant::now(),
+            time_left: None,
             method: request.method().clone(),
             uri: request.uri().clone(),
-            id: RequestId::of(request.headers()),
-            traceparent: request_id::traceparent(request.headers()),
+            names,
             probe: Probe::of(request.uri().path()).is_some(),
             status: None,
             bytes: 0,
@@ -67,8 +69,15 @@ impl Exchange {
         }
     }
 
+    /// The same with a bound on its time.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn within(mut self, time_left: Duration) -> Self {
+        self.time_left = Some(time_left);
+        self
+    }
+
     pub(crate) fn id(&self) -> &RequestId {
-        &self.id
+        &self.names.id
     }
 
     pub(crate) fn method(&self) -> &Method {
@@ -79,24 +88,20 @@ impl Exchange {
         self.activity.as_deref()
     }
 
-    /// The span in which the request is handled. Its level is the highest one, so that no filter
-    /// by level takes the request's id from the lines that remain.
+    /// The span in which the request is handled.
     pub(crate) fn span(&self) -> Span {
-        let request_id = self.id.as_str();
-        match self.traceparent() {
-            None => tracing::error_span!("request", request_id),
-            Some(traceparent) => tracing::error_span!("request", request_id, traceparent),
-        }
+        self.names.span()
+    }
+
+    /// How long the request may take, where `usual` is what others may.
+    pub(crate) fn time_limit(&self, usual: Duration) -> Duration {
+        self.time_left.map_or(usual, |left| left.min(usual))
     }
 
     /// From now on the exchange lives as long as the body.
     pub(crate) fn into_body(mut self, status: StatusCode, body: Body) -> ResponseBody {
         self.status = Some(status);
         ResponseBody { inner: body, exchange: self }
-    }
-
-    fn traceparent(&self) -> Option<&str> {
-        self.traceparent.as_ref().and_then(|value| value.to_str().ok())
     }
 }
 
@@ -113,8 +118,7 @@ impl Drop for Exchange {
             status: self.status.unwrap_or(client_left),
             duration: self.started.elapsed(),
             bytes: self.bytes,
-            request_id: self.id.as_str(),
-            traceparent: self.traceparent(),
+            names: &self.names,
             aborted: !self.whole,
             probe: self.probe,
         });
@@ -125,6 +129,22 @@ impl Drop for Exchange {
 pub(crate) struct ResponseBody {
     inner: Body,
     exchange: Exchange,
+}
+
+impl ResponseBody {
+    /// The span of its request.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn span(&self) -> Span {
+        self.exchange.span()
+    }
+
+    /// The client gets another response instead.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn replace(mut self, problem: Problem) -> Response {
+        let response = problem.response(self.exchange.id());
+        self.exchange.status = Some(response.status());
+        response
+    }
 }
 
 impl HttpBody for ResponseBody {

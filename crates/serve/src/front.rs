@@ -2,7 +2,7 @@
 //!
 //! This part knows neither sockets nor processes: it takes a request and gives a response.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use axum::{
     BoxError, Router,
@@ -10,15 +10,18 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Body as HttpBody;
 use tokio::time::Sleep;
 use tower::Service;
 
 use crate::{
+    app::App,
+    client::{Client, Peer},
     config::Config,
+    correlation::{Correlation, Naming},
     exchange::{Exchange, ResponseBody},
-    health::{Check, Health, Probe},
+    health::{Health, Probe},
     log::Log,
     panics,
     problem::Problem,
@@ -26,31 +29,24 @@ use crate::{
     request_id,
 };
 
-/// The address a request came from: in the request's extensions. Behind a proxy it is the proxy's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
-
 /// The router with the manners around it. Lives as long as the server.
 pub(crate) struct Front {
     router: Router,
     health: Health,
     log: Option<Log>,
+    naming: Naming,
     request_timeout: Duration,
     body_limit: usize,
 }
 
 impl Front {
-    pub(crate) fn new(
-        router: Router,
-        config: &Config,
-        check: Option<Check>,
-        log: Option<Log>,
-    ) -> Self {
+    pub(crate) fn new(app: App, config: &Config, log: Option<Log>) -> Self {
         Self {
             // Settles the router's inner state here, which would else be done for each request.
-            router: router.with_state(()),
-            health: Health::new(check),
+            router: app.router.with_state(()),
+            health: Health::new(app.check),
             log,
+            naming: config.naming(),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
         }
@@ -64,11 +60,16 @@ impl Front {
         self.log.as_ref()
     }
 
+    /// What a request is called in the log.
+    pub(crate) fn name(&self, headers: &HeaderMap) -> Correlation {
+        self.naming.name(headers)
+    }
+
     /// Answers one request. The exchange lasts until the response's body is dropped.
     pub(crate) async fn answer<B>(
         &self,
         request: http::Request<B>,
-        peer: Option<SocketAddr>,
+        client: Client,
         exchange: Exchange,
     ) -> Response<ResponseBody>
     where
@@ -83,7 +84,7 @@ impl Front {
             None if request.body().size_hint().lower() > self.body_limit as u64 => {
                 refuse_unread(&exchange, Problem::BodyTooLarge)
             }
-            None => self.route(request, peer, &exchange).await,
+            None => self.route(request, client, &exchange).await,
         };
         fill_empty(&mut response, &exchange);
         response.headers_mut().insert(request_id::HEADER, exchange.id().header());
@@ -94,7 +95,7 @@ impl Front {
     async fn route<B>(
         &self,
         request: http::Request<B>,
-        peer: Option<SocketAddr>,
+        client: Client,
         exchange: &Exchange,
     ) -> Response
     where
@@ -107,8 +108,9 @@ impl Front {
         let mut request = Request::from_parts(parts, body);
         let extensions = request.extensions_mut();
         extensions.insert(exchange.id().clone());
-        if let Some(peer) = peer {
-            extensions.insert(Peer(peer));
+        extensions.insert(client.scheme);
+        if let Some(address) = client.address {
+            extensions.insert(Peer(address));
         }
         if has_body {
             // The limit is held here, for bodies of every kind; axum's own would be a second one
@@ -157,7 +159,7 @@ impl Front {
                 Err(()) => return Poll::Ready(Problem::Panicked.response(exchange.id())),
             }
             if deadline.is_none() {
-                deadline.set(Some(tokio::time::sleep(self.request_timeout)));
+                deadline.set(Some(tokio::time::sleep(exchange.time_limit(self.request_timeout))));
             }
             match deadline.as_mut().as_pin_mut().map(|deadline| deadline.poll(cx)) {
                 Some(Poll::Ready(())) => Poll::Ready(match body.map(BodyWatch::state) {
@@ -173,11 +175,11 @@ impl Front {
 
 /// A problem whose request has a body that nobody will read: the connection is of no more use.
 fn refuse_unread(exchange: &Exchange, problem: Problem) -> Response {
+    let mut response = problem.response(exchange.id());
     if let Some(activity) = exchange.activity() {
         activity.leave_unread();
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    let mut response = problem.response(exchange.id());
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

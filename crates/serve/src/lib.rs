@@ -1,22 +1,23 @@
-//! Run an axum [`Router`](axum::Router) as a local server, with the manners of a production
-//! service.
+//! Run an axum [`Router`](axum::Router) as a local server, as a container or as an AWS Lambda
+//! function, with the manners of a production service.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
 //!
 //! use axum::{Router, routing::get};
-//! use tuckbox_serve::RequestId;
+//! use tuckbox_serve::{App, Config, RequestId};
 //!
 //! async fn hello(id: RequestId) -> String {
 //!     tracing::info!("saying hello");
 //!     format!("hello, you are request {id}\n")
 //! }
 //!
+//! async fn open(_: Config) -> Result<App, std::io::Error> {
+//!     Ok(App::new(Router::new().route("/", get(hello))))
+//! }
+//!
 //! fn main() -> ExitCode {
-//!     tuckbox_serve::run(|config| async {
-//!         let router = Router::new().route("/", get(hello));
-//!         tuckbox_serve::serve(router, config).await
-//!     })
+//!     tuckbox_serve::local::run(open)
 //! }
 //! ```
 //!
@@ -43,30 +44,46 @@
 //! - **Limits.** On connections, heads, bodies, and on the time that a client may be silent and a
 //!   handler may take. A connection whose client drips its head, or takes no byte of its response,
 //!   is closed.
-//! - **The address of the client**, or of the proxy before it, in the request's extensions: [`Peer`].
+//! - **The address of the client**, or of the proxy before it, in the request's extensions:
+//!   [`Peer`], and beside it [`Scheme`]. `TRUSTED_PROXY_HOPS` says how many proxies are believed.
 //!
 //! # Readiness, and closing what the program holds
 //!
 //! ```no_run
 //! # use axum::Router;
+//! # use tuckbox_serve::{App, Config};
 //! # #[derive(Clone)] struct Store;
 //! # impl Store {
+//! #     async fn open() -> Result<Self, std::io::Error> { Ok(Self) }
 //! #     async fn ping(&self) -> Result<(), std::io::Error> { Ok(()) }
 //! #     async fn close(&self) -> Result<(), std::io::Error> { Ok(()) }
 //! # }
-//! # async fn main_of_app(config: tuckbox_serve::Config, store: Store, router: Router)
-//! # -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-//! let pinged = store.clone();
-//! tuckbox_serve::Server::new(router, config)
-//!     .readiness(move || {
-//!         let store = pinged.clone();
-//!         async move { store.ping().await }
-//!     })
-//!     .serve()
-//!     .await?;
-//! store.close().await?;
-//! # Ok(()) }
+//! # fn routes(store: Store) -> Router { Router::new() }
+//! async fn open(config: Config) -> Result<App, std::io::Error> {
+//!     let store = Store::open().await?;
+//!     let pinged = store.clone();
+//!     Ok(App::new(routes(store.clone()))
+//!         .readiness(move || {
+//!             let store = pinged.clone();
+//!             async move { store.ping().await }
+//!         })
+//!         .on_close(move || async move { store.close().await }))
+//! }
 //! ```
+//!
+//! # Where it runs
+//!
+//! [`Platform::detect`] tells it by the environment, and the defaults follow: see
+//! [`Config::for_platform`].
+//!
+//! - **A machine of one's own**: loopback, port 5000, a log for people on a terminal.
+//! - **Cloud Run**: `0.0.0.0:$PORT`, logs as Cloud Logging reads them, 8 of the 10 s between SIGTERM
+//!   and SIGKILL for the requests in flight.
+//! - **AWS Lambda**: a second binary, whose `main` is `lambda::run` on the same `open`, with the
+//!   feature `lambda`.
+//!
+//! A program that would keep its data on a disk that does not last asks
+//! [`Config::require_durable`]. Passwords and the like come from [`secret`].
 //!
 //! # The log
 //!
@@ -82,7 +99,7 @@
 //!
 //! On the first SIGTERM or SIGINT `/readyz` fails. Then no more connections are accepted, idle
 //! ones are closed, and requests in flight are finished; those that outlast the grace are cut, and
-//! a line says how many. The program's `main` goes on after `serve` and closes what it holds. A
+//! a line says how many. Then what [`App::on_close`] gave is run, and the program exits with 0. A
 //! second signal ends the process at once.
 //!
 //! # What it does not do
@@ -96,26 +113,38 @@
 //! the server when it likes; a router by itself is tested without any server.
 
 mod activity;
+mod app;
+mod client;
 mod config;
+mod correlation;
 mod error;
 mod exchange;
 mod front;
 mod health;
+#[cfg(feature = "lambda")]
+pub mod lambda;
+pub mod local;
 mod log;
+#[cfg(feature = "secrets-ssm")]
+mod loopback;
 mod panics;
+mod platform;
 mod problem;
 mod request_body;
 mod request_id;
 mod run;
+pub mod secret;
 mod serve;
 mod server;
 mod socket;
 
 pub use crate::{
-    config::{Config, ConfigError},
+    app::App,
+    client::{Peer, Scheme},
+    config::{Config, ConfigError, DataVolume, InvokeMode},
     error::ServeError,
-    front::Peer,
     log::{Log, LogFilter, LogFilterError, LogFormat},
+    platform::{NotDurable, Platform},
     request_id::RequestId,
     run::run,
     serve::serve,

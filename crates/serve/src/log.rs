@@ -21,12 +21,14 @@ use tracing_subscriber::layer::SubscriberExt;
 
 pub(crate) use self::access::AccessLine;
 pub use self::filter::{LogFilter, LogFilterError};
+#[cfg(feature = "lambda")]
+pub(crate) use self::stamp::now;
 use self::{
     access::AccessLevels,
     buffer::Buffer,
     line::{Line, Style},
 };
-use crate::{config::Config, error::ServeError};
+use crate::{config::Config, error::ServeError, platform::Platform};
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,8 +40,13 @@ pub enum LogFormat {
     /// A line that a person reads, in colour on a terminal (unless `NO_COLOR` is set).
     Human,
     /// One JSON object a line: `timestamp` (RFC 3339, UTC), `level`, `message`, `target`, then
-    /// the event's fields and those of the spans around it, such as `request_id`.
+    /// the event's fields and those of the spans around it, such as `request_id`. What AWS Lambda
+    /// takes for JSON logs is the same.
     Json,
+    /// JSON as Google's Cloud Logging reads it: `time`, `severity`, `message`, for requests
+    /// `httpRequest`, and `logging.googleapis.com/trace` if the request has a trace and
+    /// [`Config::google_cloud_project`] says whose.
+    CloudLogging,
 }
 
 /// A log that several servers and a `tracing` subscriber may share. Cloning is cheap.
@@ -48,7 +55,8 @@ pub enum LogFormat {
 /// 25 ms, at once for errors, and not at all while there is nothing to write. When the output
 /// takes lines too slowly and the buffer is full, further lines are dropped and counted, and a
 /// line says how many: a request never waits for the log. A program that ends must call
-/// [`Log::flush`], as [`serve`](crate::serve()) and [`run`](crate::run()) do.
+/// [`Log::flush`], as [`serve`](crate::serve()) and [`run`](crate::run()) do. On AWS Lambda, which
+/// freezes a process once it has answered, each line is written at once.
 ///
 /// Control characters in a line are escaped, so that no client can forge a line or speak to the
 /// reader's terminal.
@@ -87,6 +95,7 @@ impl Log {
             LogFormat::Human => Style::Human { colour },
             LogFormat::Auto if terminal => Style::Human { colour },
             LogFormat::Auto | LogFormat::Json => Style::Json,
+            LogFormat::CloudLogging => Style::CloudLogging,
         };
         Self::start(Box::new(File::from(output)), style, config)
     }
@@ -99,6 +108,7 @@ impl Log {
         let style = match config.log_format {
             LogFormat::Human => Style::Human { colour: false },
             LogFormat::Auto | LogFormat::Json => Style::Json,
+            LogFormat::CloudLogging => Style::CloudLogging,
         };
         Self::start(Box::new(output), style, config)
     }
@@ -108,12 +118,18 @@ impl Log {
         style: Style,
         config: &Config,
     ) -> Result<Self, ServeError> {
-        let buffer = Buffer::start(output, move |out, dropped| {
+        let report = move |out: &mut Vec<u8>, dropped| {
             let mut line = Line::begin(out, style, stamp::now(), &Level::WARN, "tuckbox_serve");
             line.message("log lines were dropped because the output took them too slowly");
             line.number("dropped", dropped);
             line.end();
-        })
+        };
+        let buffer = match config.platform {
+            // The process is frozen as soon as it has answered: a line that waits for its writer
+            // would come with the next request, or never.
+            Platform::Lambda => Ok(Buffer::unbuffered(output)),
+            Platform::Local | Platform::CloudRun => Buffer::start(output, report),
+        }
         .map_err(|source| ServeError::System { what: "a thread for the log", source })?;
         let filter = config.log_level.clone();
         let access = AccessLevels::of(&filter);

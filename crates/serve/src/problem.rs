@@ -15,6 +15,8 @@ pub(crate) enum Problem {
     Panicked,
     NotReady,
     HandlerTooSlow,
+    #[cfg(feature = "lambda")]
+    ResponseTooLarge,
 }
 
 impl Problem {
@@ -24,6 +26,8 @@ impl Problem {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            #[cfg(feature = "lambda")]
+            Self::ResponseTooLarge => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             // Not 503, which invites a client to try again as if nothing had been done: the
@@ -39,6 +43,8 @@ impl Problem {
             Self::MethodNotAllowed => "Method not allowed",
             Self::BodyTooSlow => "The request body took too long to arrive",
             Self::BodyTooLarge => "The request body is too large",
+            #[cfg(feature = "lambda")]
+            Self::ResponseTooLarge => "The response is too large",
             Self::Panicked => "Internal server error",
             Self::NotReady => "Not ready",
             Self::HandlerTooSlow => "The request took too long",

@@ -42,6 +42,16 @@ impl RequestId {
         }
     }
 
+    /// As [`RequestId::of`], with the platform's own name for the request instead of a random one.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn of_or(headers: &HeaderMap, own: &str) -> Self {
+        match (headers.get(HEADER), HeaderValue::from_str(own)) {
+            (Some(given), _) if is_sane(given.as_bytes()) => Self(given.clone()),
+            (_, Ok(own)) if is_sane(own.as_bytes()) => Self(own),
+            _ => Self::random(),
+        }
+    }
+
     pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
     }

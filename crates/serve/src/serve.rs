@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -17,7 +16,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use crate::{config::Config, error::ServeError, log::Log, server::Server};
+use crate::{app::App, config::Config, error::ServeError, log::Log, server::Server};
 
 /// How long the end of the program waits for the log's output.
 pub(crate) const LOG_LIMIT: Duration = Duration::from_secs(1);
@@ -25,17 +24,19 @@ pub(crate) const LOG_LIMIT: Duration = Duration::from_secs(1);
 /// What shells report for a process that a signal ended: this and the signal's number.
 const STATUS_OF_SIGNAL: i32 = 128;
 
-/// Serves `router` until SIGTERM or SIGINT: `Server::new(router, config).serve()`.
+/// Serves an app, or a bare router, until SIGTERM or SIGINT: `Server::new(app, config).serve()`.
 ///
 /// # Errors
 /// As [`Server::serve`].
-pub async fn serve(router: Router, config: Config) -> Result<(), ServeError> {
-    Server::new(router, config).serve().await
+pub async fn serve(app: impl Into<App>, config: Config) -> Result<(), ServeError> {
+    Server::new(app, config).serve().await
 }
 
 impl Server {
     /// Listens where the configuration says, says so in the log, and serves until SIGTERM or
-    /// SIGINT (Ctrl-C). Then requests in flight are finished, see [`Server::run`].
+    /// SIGINT (Ctrl-C). Then requests in flight are finished, see [`Server::run`], and what
+    /// [`App::on_close`] gave is run. That one is run whatever became of the rest, also when the
+    /// port cannot be listened on.
     ///
     /// A second signal ends the process at once, with the status 128 + the signal's number,
     /// whatever it is doing, also after this has returned: so a program that hangs while it
@@ -46,12 +47,22 @@ impl Server {
     ///
     /// # Errors
     /// [`ServeError`] if the address cannot be listened on, or the system gives no signal
-    /// handler or no thread for the log.
-    pub async fn serve(self) -> Result<(), ServeError> {
+    /// handler or no thread for the log; [`ServeError::Close`] if closing failed and nothing else
+    /// did.
+    pub async fn serve(mut self) -> Result<(), ServeError> {
+        let close = self.app.take_close();
+        let served = self.serve_until_signal().await;
+        let closed = close.await.map_err(ServeError::Close);
+        if let (Err(_), Err(error)) = (&served, &closed) {
+            tracing::error!(%error, "closing failed as well");
+        }
+        served.and(closed)
+    }
+
+    async fn serve_until_signal(self) -> Result<(), ServeError> {
         let log = Log::install(self.config())?;
-        let mut signals = Signals::new()
-            .map_err(|source| ServeError::System { what: "a signal handler", source })?;
-        let address = self.config().address();
+        let mut signals = Signals::new()?;
+        let address = self.config().address(self.app.default_port);
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| ServeError::listen(address, source))?;
@@ -70,13 +81,19 @@ impl Server {
     }
 }
 
-struct Signals {
+/// The signals that ask a program to end.
+pub(crate) struct Signals {
     term: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// From now on a first signal is left to [`Signals::next`], and a second ends the process.
+    pub(crate) fn new() -> Result<Self, ServeError> {
+        Self::listen().map_err(|source| ServeError::System { what: "a signal handler", source })
+    }
+
+    fn listen() -> io::Result<Self> {
         let signalled = Arc::new(AtomicBool::new(false));
         for number in [SIGTERM, SIGINT] {
             // These run in this order within the signal handler: the first signal finds the flag
@@ -92,7 +109,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.term.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",

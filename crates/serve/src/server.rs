@@ -1,12 +1,9 @@
 //! The server: accepts connections, and ends well.
 
-use std::{
-    convert::Infallible, error::Error, fmt, io, net::SocketAddr, pin::pin, sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper::{server::conn::http1, service::service_fn};
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -16,16 +13,17 @@ use tokio::{
 
 use crate::{
     activity::Activity,
+    app::{App, BoxError},
+    client::Client,
     config::Config,
     exchange::Exchange,
     front::Front,
-    health::Check,
     log::Log,
     panics,
     socket::{Patience, Socket},
 };
 
-/// A router that is ready to be served.
+/// An [`App`], or a bare router, that is ready to be served.
 ///
 /// [`Server::run`] takes a listener and a signal to stop from its caller, and touches nothing
 /// else of the process, except that panics of handlers go to the log and no longer to the panic
@@ -33,9 +31,8 @@ use crate::{
 ///
 /// Connections are HTTP/1.1. Handlers are dropped at an await if their client leaves.
 pub struct Server {
-    router: Router,
+    pub(crate) app: App,
     config: Config,
-    check: Option<Check>,
     log: Option<Log>,
 }
 
@@ -48,22 +45,21 @@ pub struct Stopped {
 }
 
 impl Server {
-    /// A server without an access log and without a check of readiness.
+    /// A server without an access log.
     #[must_use]
-    pub fn new(router: Router, config: Config) -> Self {
-        Self { router, config, check: None, log: None }
+    pub fn new(app: impl Into<App>, config: Config) -> Self {
+        Self { app: app.into(), config, log: None }
     }
 
-    /// Asks `check` whenever `/readyz` is asked. An error, or no answer within 1 s, makes it 503;
-    /// the cause goes to the log when it comes and when it goes, never to the client.
+    /// Asks `check` whenever `/readyz` is asked: see [`App::readiness`].
     #[must_use]
     pub fn readiness<F, R, E>(mut self, check: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<Box<dyn Error + Send + Sync>>,
+        E: Into<BoxError>,
     {
-        self.check = Some(Check::new(check));
+        self.app = self.app.readiness(check);
         self
     }
 
@@ -89,11 +85,11 @@ impl Server {
     ///
     /// As soon as `shutdown` completes `/readyz` fails and, after the configured delay, no more
     /// connections are accepted and idle ones are closed. When the grace is over the rest is cut,
-    /// which is logged.
+    /// which is logged. What [`App::on_close`] gave is not run: that is for [`Server::serve`].
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Stopped {
         panics::install_hook();
         let config = self.config;
-        let front = Arc::new(Front::new(self.router, &config, self.check, self.log));
+        let front = Arc::new(Front::new(self.app, &config, self.log));
         let (stop, stopping) = watch::channel(false);
         let door = Door::new(Arc::clone(&front), &config, stopping);
         let mut connections = JoinSet::new();
@@ -143,6 +139,7 @@ struct Door {
     front: Arc<Front>,
     http: http1::Builder,
     patience: Patience,
+    trusted_hops: usize,
     /// One for each connection that may be open.
     places: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
@@ -166,6 +163,7 @@ impl Door {
                 head: config.header_read_timeout,
                 write: config.write_timeout,
             },
+            trusted_hops: config.trusted_proxy_hops,
             places: Arc::new(Semaphore::new(config.max_connections.get())),
             stopping,
         }
@@ -218,12 +216,15 @@ impl Door {
         let activity = Arc::new(Activity::default());
         let socket = Socket::new(tcp, Arc::clone(&activity), self.patience);
         let (front, requests) = (Arc::clone(&self.front), Arc::clone(&activity));
-        let service = service_fn(move |request| {
+        let trusted_hops = self.trusted_hops;
+        let service = service_fn(move |request: Request<Incoming>| {
             let front = Arc::clone(&front);
+            let names = front.name(request.headers());
+            let client = Client::of(request.headers(), Some(peer), trusted_hops);
             // Begun here and not in the future, so that the connection counts as busy at once.
             let exchange =
-                Exchange::begin(Arc::clone(&front), &request, Some(Arc::clone(&requests)));
-            async move { Ok::<_, Infallible>(front.answer(request, Some(peer), exchange).await) }
+                Exchange::begin(Arc::clone(&front), &request, names, Some(Arc::clone(&requests)));
+            async move { Ok::<_, Infallible>(front.answer(request, client, exchange).await) }
         });
         let connection = self.http.serve_connection(TokioIo::new(socket), service);
         let mut stopping = self.stopping.clone();

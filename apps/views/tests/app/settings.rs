@@ -59,3 +59,18 @@ fn settings_that_cannot_be_used_are_named() {
     let text = refused(&[("REDIS_URL", "redi://:hunter2@localhost")]);
     assert!(text.starts_with("error: ") && !text.contains("hunter2"), "{text}");
 }
+
+#[test]
+fn in_a_sandbox_it_refuses_a_database_that_would_be_lost_with_it() {
+    for platform in [("K_SERVICE", "views"), ("AWS_LAMBDA_FUNCTION_NAME", "views")] {
+        for url in ["", "file:./data", "memory:"] {
+            let text = refused(&[platform, ("REDIS_URL", url)]);
+            assert!(text.contains("would not last here") && text.contains("rediss://"), "{text}");
+        }
+    }
+    // A volume that lasts is the operator's word. Nobody has given this one.
+    let env =
+        [("K_SERVICE", "views"), ("DATA_VOLUME", "persistent"), ("REDIS_URL", "file:/proc/x")];
+    let text = refused(&env);
+    assert!(!text.contains("would not last here"), "{text}");
+}

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use super::{DURATION_MAX, HEADER_LIMIT_MIN};
+use super::{DURATION_MAX, DataVolume, HEADER_LIMIT_MIN, InvokeMode};
 use crate::log::{LogFilter, LogFormat};
 
 type Parsed<T> = Result<T, &'static str>;
 
-pub(super) fn port(text: &str) -> Parsed<u16> {
-    text.parse().map_err(|_| "a port number from 0 to 65535, for example 5000")
+pub(super) fn port(text: &str) -> Parsed<Option<u16>> {
+    text.parse().map(Some).map_err(|_| "a port number from 0 to 65535, for example 5000")
 }
 
 pub(super) fn address(text: &str) -> Parsed<IpAddr> {
@@ -90,7 +90,66 @@ pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
         "auto" => Ok(LogFormat::Auto),
         "human" => Ok(LogFormat::Human),
         "json" => Ok(LogFormat::Json),
-        _ => Err("auto, human or json"),
+        "cloud-logging" => Ok(LogFormat::CloudLogging),
+        _ => Err("auto, human, json or cloud-logging"),
+    }
+}
+
+/// As Lambda writes it.
+pub(super) fn lambda_format(text: &str) -> Parsed<LogFormat> {
+    if text.eq_ignore_ascii_case("json") {
+        Ok(LogFormat::Json)
+    } else if text.eq_ignore_ascii_case("text") {
+        Ok(LogFormat::Human)
+    } else {
+        Err("JSON or Text")
+    }
+}
+
+/// As Lambda writes it: one level for everything, and one above ours.
+pub(super) fn lambda_level(text: &str) -> Parsed<LogFilter> {
+    const EXPECTED: &str = "TRACE, DEBUG, INFO, WARN, ERROR or FATAL";
+    let name = text.to_ascii_lowercase();
+    match name.as_str() {
+        "fatal" => "error".parse(),
+        "trace" | "debug" | "info" | "warn" | "error" => name.parse(),
+        _ => return Err(EXPECTED),
+    }
+    .map_err(|_| EXPECTED)
+}
+
+pub(super) fn hops(text: &str) -> Parsed<usize> {
+    match text.parse() {
+        Ok(hops @ 0..=16) => Ok(hops),
+        _ => Err("a whole number from 0 to 16"),
+    }
+}
+
+pub(super) fn project(text: &str) -> Parsed<Option<String>> {
+    // A name, or for some old projects a domain and a name.
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:_".contains(&byte);
+    if text.len() <= 128 && text.bytes().all(part) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err("the id of a project, for example shop-1234")
+    }
+}
+
+pub(super) fn invoke_mode(text: &str) -> Parsed<InvokeMode> {
+    if text.eq_ignore_ascii_case("buffered") {
+        Ok(InvokeMode::Buffered)
+    } else if text.eq_ignore_ascii_case("response_stream") {
+        Ok(InvokeMode::ResponseStream)
+    } else {
+        Err("buffered or response_stream, as InvokeMode of the function URL")
+    }
+}
+
+pub(super) fn data_volume(text: &str) -> Parsed<DataVolume> {
+    match text {
+        "persistent" => Ok(DataVolume::Persistent),
+        "ephemeral" => Ok(DataVolume::Ephemeral),
+        _ => Err("persistent or ephemeral"),
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     Log, LogFilter,
     line::{Line, Style},
 };
+use crate::correlation::{Correlation, Value};
 
 /// The part of the program by which the access log is filtered.
 const TARGET: &str = "access";
@@ -25,8 +26,7 @@ pub(crate) struct AccessLine<'a> {
     pub(crate) duration: Duration,
     /// Of the response's body.
     pub(crate) bytes: u64,
-    pub(crate) request_id: &'a str,
-    pub(crate) traceparent: Option<&'a str>,
+    pub(crate) names: &'a Correlation,
     /// The client left before it had the whole response.
     pub(crate) aborted: bool,
     /// A probe that asks often and says little: logged at debug level.
@@ -98,30 +98,54 @@ impl Log {
 fn fill(line: &mut Line<'_>, style: Style, access: &AccessLine<'_>) {
     let mut digits = itoa::Buffer::new();
     let path = cut(access.path);
-    if style == Style::Json {
-        line.plain("message", "\"request\"");
-    }
-    line.word("method", access.method.as_str());
-    line.word("path", path);
     match style {
-        Style::Json => line.number("status", u64::from(access.status.as_u16())),
-        Style::Human { .. } => line.message(access.status.as_str()),
+        Style::Human { .. } => {
+            line.message(access.method.as_str());
+            line.message(path);
+            line.message(access.status.as_str());
+        }
+        Style::Json => {
+            line.plain("message", "\"request\"");
+            line.text("method", access.method.as_str());
+            line.text("path", path);
+            line.number("status", u64::from(access.status.as_u16()));
+        }
+        Style::CloudLogging => fill_http_request(line, path, access),
     }
-    // Milliseconds with three decimals, without floating point.
-    let micros = u64::try_from(access.duration.as_micros()).unwrap_or(u64::MAX);
-    let decimals = (micros % 1_000) as u32;
-    line.plain("duration_ms", digits.format(micros / 1_000));
-    let (out, _) = line.out();
-    let place = |unit: u32| b'0' + (decimals / unit % 10) as u8;
-    out.extend_from_slice(&[b'.', place(100), place(10), place(1)]);
-    line.number("bytes", access.bytes);
-    line.text("request_id", access.request_id);
-    if let Some(traceparent) = access.traceparent {
-        line.text("traceparent", traceparent);
+    if style != Style::CloudLogging {
+        // Milliseconds with three decimals, without floating point.
+        let micros = u64::try_from(access.duration.as_micros()).unwrap_or(u64::MAX);
+        let decimals = (micros % 1_000) as u32;
+        line.plain("duration_ms", digits.format(micros / 1_000));
+        let (out, _) = line.out();
+        let place = |unit: u32| b'0' + (decimals / unit % 10) as u8;
+        out.extend_from_slice(&[b'.', place(100), place(10), place(1)]);
+        line.number("bytes", access.bytes);
     }
+    access.names.each(|name, value| match value {
+        Value::Text(text) => line.text(name, text),
+        Value::Bool(true) => line.plain(name, "true"),
+        Value::Bool(false) => line.plain(name, "false"),
+    });
     if access.aborted {
         line.plain("aborted", "true");
     }
+}
+
+/// The message as people read it in the console, and the object by which the console shows the
+/// line as a request.
+fn fill_http_request(line: &mut Line<'_>, path: &str, access: &AccessLine<'_>) {
+    let (method, status) = (access.method.as_str(), access.status.as_str());
+    line.message(format_args!("{method} {path} {status}"));
+    line.object("httpRequest", |line| {
+        line.text("requestMethod", method);
+        line.text("requestUrl", path);
+        line.number("status", u64::from(access.status.as_u16()));
+        // A number of 64 bits is a string in Google's JSON; a duration has its unit with it.
+        line.text("responseSize", access.bytes);
+        let (seconds, micros) = (access.duration.as_secs(), access.duration.subsec_micros());
+        line.text("latency", format_args!("{seconds}.{micros:06}s"));
+    });
 }
 
 fn cut(path: &str) -> &str {
@@ -144,7 +168,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Config, LogFormat};
+    use crate::{Config, LogFormat, correlation::Naming};
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
@@ -173,6 +197,15 @@ mod tests {
         }
     }
 
+    fn names() -> &'static Correlation {
+        static NAMES: std::sync::OnceLock<Correlation> = std::sync::OnceLock::new();
+        NAMES.get_or_init(|| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert("x-request-id", "abc".parse().unwrap());
+            Naming::Plain.name(&headers)
+        })
+    }
+
     fn example() -> AccessLine<'static> {
         AccessLine {
             method: &Method::GET,
@@ -180,8 +213,7 @@ mod tests {
             status: StatusCode::OK,
             duration: Duration::from_micros(1_042),
             bytes: 14,
-            request_id: "abc",
-            traceparent: None,
+            names: names(),
             aborted: false,
             probe: false,
         }
@@ -194,6 +226,17 @@ mod tests {
             "{\"timestamp\":\"TIME\",\"level\":\"INFO\",\"target\":\"access\",\
              \"message\":\"request\",\"method\":\"GET\",\"path\":\"/lessons/completed\",\
              \"status\":200,\"duration_ms\":1.042,\"bytes\":14,\"request_id\":\"abc\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_line_for_cloud_logging_has_the_names_that_it_knows() {
+        assert_eq!(
+            line(LogFormat::CloudLogging, "info", &example()),
+            "{\"time\":\"TIME\",\"severity\":\"INFO\",\"target\":\"access\",\
+             \"message\":\"GET /lessons/completed 200\",\"httpRequest\":{\
+             \"requestMethod\":\"GET\",\"requestUrl\":\"/lessons/completed\",\"status\":200,\
+             \"responseSize\":\"14\",\"latency\":\"0.001042s\"},\"request_id\":\"abc\"}\n"
         );
     }
 

@@ -21,7 +21,13 @@ const GATHER: Duration = Duration::from_millis(25);
 /// Takes lines from many threads; one thread of its own writes them out. Dropping it lets that
 /// thread write what is left and end.
 pub(super) struct Buffer {
-    shared: Arc<Shared>,
+    way: Way,
+}
+
+enum Way {
+    Buffered(Arc<Shared>),
+    /// Without a buffer: the thread that has a line writes it.
+    Direct(Mutex<Box<dyn Write + Send>>),
 }
 
 struct Shared {
@@ -71,12 +77,27 @@ impl Buffer {
         thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || write_all(&theirs, output, report))?;
-        Ok(Self { shared })
+        Ok(Self { way: Way::Buffered(shared) })
     }
 
-    /// Takes one line, or counts it as dropped if there is no room. Never waits for the output.
+    /// Writes each line at once, in the thread that has it, which waits for the output.
+    pub(super) fn unbuffered(output: Box<dyn Write + Send>) -> Self {
+        Self { way: Way::Direct(Mutex::new(output)) }
+    }
+
+    /// Takes one line, or counts it as dropped if there is no room. Never waits for the output,
+    /// if there is a buffer.
     pub(super) fn push(&self, line: &[u8], urgent: bool) {
-        let mut state = self.shared.lock();
+        let shared = match &self.way {
+            Way::Buffered(shared) => shared,
+            Way::Direct(output) => {
+                let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+                // As in the writer's thread, an output that fails cannot be reported anywhere.
+                let _ = output.write_all(line).and_then(|()| output.flush());
+                return;
+            }
+        };
+        let mut state = shared.lock();
         if state.lines.len() + line.len() > BUFFER_BYTES_MAX {
             state.dropped += 1;
         } else {
@@ -95,20 +116,20 @@ impl Buffer {
                 state.writer = Writer::Busy;
             }
             drop(state);
-            self.shared.lines_came.notify_one();
+            shared.lines_came.notify_one();
         }
     }
 
     /// Waits until all lines taken so far are written, at most `limit`.
     pub(super) fn flush(&self, limit: Duration) -> bool {
+        let Way::Buffered(shared) = &self.way else { return true };
         let until = Instant::now() + limit;
-        let mut state = self.shared.lock();
+        let mut state = shared.lock();
         while !state.settled() {
             let Some(left) = until.checked_duration_since(Instant::now()) else { return false };
             state.hurry = true;
-            self.shared.lines_came.notify_one();
-            state = self
-                .shared
+            shared.lines_came.notify_one();
+            state = shared
                 .lines_written
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner)
@@ -120,8 +141,10 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.lines_came.notify_one();
+        if let Way::Buffered(shared) = &self.way {
+            shared.lock().closed = true;
+            shared.lines_came.notify_one();
+        }
     }
 }
 
@@ -260,6 +283,18 @@ mod tests {
         drop(buffer);
         let all: Vec<u8> = output.iter().flatten().collect();
         assert_eq!(all, b"last words\n");
+    }
+
+    #[test]
+    fn without_a_buffer_a_line_is_written_when_push_returns() {
+        let (open, gate) = mpsc::channel();
+        let (entered, _writing) = mpsc::channel();
+        let (taken, output) = mpsc::channel();
+        drop(open);
+        let buffer = Buffer::unbuffered(Box::new(Gated { gate, entered, taken }));
+        buffer.push(b"one\n", false);
+        assert_eq!(output.try_recv().unwrap(), b"one\n");
+        assert!(buffer.flush(Duration::ZERO));
     }
 
     #[test]

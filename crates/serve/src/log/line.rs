@@ -9,8 +9,35 @@ use super::stamp;
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    Human { colour: bool },
+    Human {
+        colour: bool,
+    },
     Json,
+    /// JSON with the names that Google's Cloud Logging gives a meaning to.
+    CloudLogging,
+}
+
+impl Style {
+    fn is_json(self) -> bool {
+        !matches!(self, Self::Human { .. })
+    }
+
+    /// The names of what every line has: time, level and part of the program. A field that is
+    /// named like one of them must not hide it.
+    fn own_names(self) -> [&'static str; 3] {
+        match self {
+            Self::CloudLogging => ["time", "severity", "target"],
+            Self::Json | Self::Human { .. } => ["timestamp", "level", "target"],
+        }
+    }
+
+    fn level_name(self, level: &Level) -> &'static str {
+        match (self, *level) {
+            (Self::CloudLogging, Level::TRACE | Level::DEBUG) => "DEBUG",
+            (Self::CloudLogging, Level::WARN) => "WARNING",
+            (_, level) => level.as_str(),
+        }
+    }
 }
 
 /// Longest text of one value, in bytes; what is beyond is cut and marked.
@@ -32,13 +59,18 @@ impl<'a> Line<'a> {
         target: &str,
     ) -> Self {
         match style {
-            Style::Json => {
-                out.extend_from_slice(b"{\"timestamp\":\"");
+            Style::Json | Style::CloudLogging => {
+                let [time_name, level_name, target_name] = style.own_names();
+                out.extend_from_slice(b"{\"");
+                out.extend_from_slice(time_name.as_bytes());
+                out.extend_from_slice(b"\":\"");
                 stamp::append(out, time);
-                out.extend_from_slice(b"\",\"level\":\"");
-                out.extend_from_slice(level.as_str().as_bytes());
-                out.extend_from_slice(b"\",\"target\":\"");
-                out.extend_from_slice(target.as_bytes());
+                let (level, target) = (style.level_name(level), target);
+                for (name, value) in [(level_name, level), (target_name, target)] {
+                    for part in ["\",\"", name, "\":\"", value] {
+                        out.extend_from_slice(part.as_bytes());
+                    }
+                }
                 out.push(b'"');
             }
             Style::Human { colour } => {
@@ -54,7 +86,7 @@ impl<'a> Line<'a> {
 
     pub(super) fn message(&mut self, text: impl fmt::Display) {
         match self.style {
-            Style::Json => self.text("message", text),
+            Style::Json | Style::CloudLogging => self.text("message", text),
             Style::Human { .. } => {
                 self.out.push(b' ');
                 append_escaped(self.out, self.style, text);
@@ -62,12 +94,16 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// A value without a name in human form, with one in JSON.
-    pub(super) fn word(&mut self, name: &str, text: &str) {
-        match self.style {
-            Style::Json => self.text(name, text),
-            Style::Human { .. } => self.message(text),
+    /// An object whose fields `fill` writes, in a style that has objects.
+    pub(super) fn object(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+        append_name(self.out, self.style, name);
+        let begin = self.out.len();
+        fill(self);
+        // Each field begins with a comma, the first one where the object does.
+        if let Some(comma) = self.out.get_mut(begin) {
+            *comma = b'{';
         }
+        self.out.push(b'}');
     }
 
     pub(super) fn text(&mut self, name: &str, text: impl fmt::Display) {
@@ -94,7 +130,7 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn end(self) {
-        if self.style == Style::Json {
+        if self.style.is_json() {
             self.out.push(b'}');
         }
         self.out.push(b'\n');
@@ -103,7 +139,7 @@ impl<'a> Line<'a> {
 
 pub(super) fn append_text(out: &mut Vec<u8>, style: Style, name: &str, text: impl fmt::Display) {
     append_name(out, style, name);
-    if style == Style::Json {
+    if style.is_json() {
         out.push(b'"');
         append_escaped(out, style, text);
         out.push(b'"');
@@ -119,10 +155,9 @@ pub(super) fn append_plain(out: &mut Vec<u8>, style: Style, name: &str, text: &s
 
 fn append_name(out: &mut Vec<u8>, style: Style, name: &str) {
     match style {
-        Style::Json => {
+        Style::Json | Style::CloudLogging => {
             out.extend_from_slice(b",\"");
-            // A field that is named like one of the line's own must not hide it.
-            if matches!(name, "timestamp" | "level" | "target") {
+            if style.own_names().contains(&name) {
                 out.extend_from_slice(b"field_");
             }
             append_escaped(out, style, name);
@@ -164,7 +199,7 @@ impl fmt::Write for Escaped<'_> {
 
     fn write_char(&mut self, character: char) -> fmt::Result {
         self.room = self.room.checked_sub(character.len_utf8()).ok_or(fmt::Error)?;
-        let json = self.style == Style::Json;
+        let json = self.style.is_json();
         match character {
             '"' | '\\' if json => self.out.extend_from_slice(&[b'\\', character as u8]),
             '\n' => self.out.extend_from_slice(b"\\n"),

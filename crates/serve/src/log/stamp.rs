@@ -7,7 +7,7 @@ use std::{
 
 /// The clock of the log: the only place of this crate that reads the time of day.
 #[expect(clippy::disallowed_methods, reason = "the log's clock; tests pass another")]
-pub(super) fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 

@@ -7,6 +7,7 @@
     reason = "a helper of a test fails the test"
 )]
 
+mod cloud_run;
 mod connections;
 mod harness;
 mod health;

@@ -1,0 +1,58 @@
+//! The app as every program of it begins and ends, whatever serves it.
+
+use std::{error::Error, net::Ipv4Addr};
+
+use tuckbox::{Db, Options, Refresh};
+use tuckbox_serve::{
+    Config,
+    secret::{Ask, Secret},
+};
+
+use crate::{App, Login, Settings};
+
+/// Opens the database that the environment names, and gives the routes over it.
+///
+/// # Errors
+/// When a setting cannot be used, or the database not opened; the message says what to change.
+pub async fn open(config: Config) -> Result<tuckbox_serve::App, Box<dyn Error + Send + Sync>> {
+    // A platform brings requests from everywhere, whatever address it brings them to.
+    let reached_at = if config.is_private() { config.bind } else { Ipv4Addr::UNSPECIFIED.into() };
+    let settings = Settings::from_lookup(variable, reached_at)?;
+    let db = open_database(&config, &settings.database_url).await?;
+    tracing::info!(database = ?db, "database opened");
+    if settings.login == Login::Open {
+        tracing::warn!("anybody can log in as anybody (LOGIN=open): for demonstrations only");
+    }
+    let app = App::new(db.clone(), settings.login);
+    let checked = app.clone();
+    Ok(tuckbox_serve::App::new(app.router(db.clone(), &settings))
+        .readiness(move || {
+            let app = checked.clone();
+            async move { app.ping().await }
+        })
+        .on_close(move || async move { db.close().await }))
+}
+
+/// The database that the environment names. A URL in a file or in Parameter Store is read when it is
+/// first needed, and again when the server refuses its password: so it can be rotated.
+async fn open_database(config: &Config, url: &str) -> Result<Db, Box<dyn Error + Send + Sync>> {
+    let secret = Secret::from_env("REDIS_URL")?.filter(|secret| secret.fixed().is_none());
+    let Some(secret) = secret else {
+        config.require_durable(url)?;
+        return Ok(Db::open(url).await?);
+    };
+    let read = move |refresh| {
+        let secret = secret.clone();
+        async move {
+            let ask = if refresh == Refresh::Again { Ask::Fresh } else { Ask::Cached };
+            secret.get(ask).await.map(|url| url.expose().to_owned())
+        }
+    };
+    Ok(Db::from_source(read, Options::default()))
+}
+
+/// A variable of the environment. A value that is not Unicode is one that no
+/// setting accepts: it must not count as unset.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
