@@ -230,7 +230,8 @@ impl ConfigBuilder {
 
     /// What the store's keys start with, 1 to 64 bytes. Default `session:`. Two
     /// applications on one database need two prefixes, or they share sessions.
-    /// The users' indexes start with the same and an `s`: `sessions:`.
+    /// The users' indexes start with the same and an `s`: `sessions:`. So one
+    /// prefix must not be another's with such an `s`, or without its last colon.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.rest.prefix = prefix.into();
         self
@@ -392,10 +393,10 @@ pub enum ConfigError {
     #[error("the cookie's name and value have more than 4096 bytes: choose a shorter name")]
     CookieTooLong,
     /// Not a path.
-    #[error("a cookie's path starts with / and holds visible ASCII without ;")]
+    #[error("a cookie's path starts with / and holds visible ASCII without ;, at most 1024 bytes")]
     CookiePath,
     /// Not a host name.
-    #[error("a cookie's domain holds letters, digits, - and . only")]
+    #[error("a cookie's domain holds letters, digits, - and . only, at most 1024 bytes")]
     CookieDomain,
     /// Browsers would drop it.
     #[error(
@@ -404,7 +405,7 @@ pub enum ConfigError {
     HostPrefix,
     /// Browsers would drop it.
     #[error(
-        "a cookie called __Secure-… must be Secure: start from Cookies::secure() or choose another name"
+        "a cookie called __Secure-… or __Http-… must be Secure: start from Cookies::secure() or choose another name"
     )]
     SecurePrefix,
     /// Browsers would drop it.

@@ -19,6 +19,10 @@ const SIGNATURE_LENGTH: usize = 23;
 /// The longest name and value together that a browser keeps (RFC 6265bis, 5.6).
 const MAX_COOKIE_BYTES: usize = 4096;
 
+/// The longest value of an attribute; browsers pass over longer ones (RFC
+/// 6265bis, 5.6), and the cookie would have another path or domain.
+const MAX_ATTRIBUTE_BYTES: usize = 1024;
+
 /// How the session's cookie looks: name and attributes.
 ///
 /// Start from [`Cookies::secure`], or on a plain HTTP development server from
@@ -206,13 +210,16 @@ impl Cookies {
         if self.name.len() + ID_LENGTH + SIGNATURE_LENGTH > MAX_COOKIE_BYTES {
             return Err(ConfigError::CookieTooLong);
         }
-        let in_attribute = |b: u8| (0x20..0x7f).contains(&b) && b != b';';
-        if !self.path.starts_with('/') || !self.path.bytes().all(in_attribute) {
+        let in_attribute = |b: u8| (0x21..0x7f).contains(&b) && b != b';';
+        let fits = |attribute: &str| attribute.len() <= MAX_ATTRIBUTE_BYTES;
+        if !self.path.starts_with('/') || !self.path.bytes().all(in_attribute) || !fits(&self.path)
+        {
             return Err(ConfigError::CookiePath);
         }
         if let Some(domain) = &self.domain {
             let in_host = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
-            if domain.trim_matches('.').is_empty() || !domain.bytes().all(in_host) {
+            if domain.trim_matches('.').is_empty() || !domain.bytes().all(in_host) || !fits(domain)
+            {
                 return Err(ConfigError::CookieDomain);
             }
         }
@@ -223,7 +230,7 @@ impl Cookies {
         if has_prefix("__Host-") && (!self.secure || self.path != "/" || self.domain.is_some()) {
             return Err(ConfigError::HostPrefix);
         }
-        if has_prefix("__Secure-") && !self.secure {
+        if (has_prefix("__Secure-") || has_prefix("__Http-")) && !self.secure {
             return Err(ConfigError::SecurePrefix);
         }
         if self.same_site == SameSite::None && !self.secure {
@@ -516,6 +523,10 @@ mod tests {
             (plain().name("sitzüng"), E::CookieName),
             (plain().name("n".repeat(4096)), E::CookieTooLong),
             (plain().path("app"), E::CookiePath),
+            (plain().path("/a "), E::CookiePath),
+            (plain().path(format!("/{}", "a".repeat(1024))), E::CookiePath),
+            (plain().domain("a".repeat(1025)), E::CookieDomain),
+            (plain().name("__Http-x"), E::SecurePrefix),
             (plain().path("/a; Domain=evil"), E::CookiePath),
             (plain().path("/a\r\nX: y"), E::CookiePath),
             (plain().domain(""), E::CookieDomain),

@@ -18,8 +18,9 @@ pub enum EventKind {
     /// It was ended from elsewhere: by its user's other session, by
     /// [`Sessions`](crate::Sessions), or to make room for a new one.
     Revoked,
-    /// An id was presented that had been renewed, after the grace: somebody has
-    /// a copy of an old cookie, or the answer with the new one was lost.
+    /// An id was presented that had been renewed, by a request that began after
+    /// that and after the grace: somebody has a copy of an old cookie, or the
+    /// answer with the new one was lost.
     Reused,
 }
 
@@ -35,7 +36,9 @@ impl EventKind {
     }
 }
 
-/// One thing that happened to one session, told after the store confirmed it.
+/// One thing that happened to one session, told once, after the store confirmed
+/// it. (Where its answer was lost and a second try found that a session had
+/// ended already, that end is not told.)
 ///
 /// Every event also goes to `tracing` under the target
 /// `tuckbox_sessions::event`, without the user: the level is INFO, and WARN for

@@ -119,6 +119,11 @@ impl PublicId {
         name.iter().all(is_base64url).then_some(Self(name))
     }
 
+    /// A number that is as random as the name.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.iter().fold(0, |number: u64, b| number.wrapping_mul(31).wrapping_add(u64::from(*b)))
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -162,6 +162,9 @@ impl Session {
             let found = self.store().load(&id, self.started()).await?;
             let (stored, before) = match &found {
                 Found::Live(record) => {
+                    if record.slid && self.layer().cookie.is_persistent() {
+                        self.state().announce();
+                    }
                     let stored = record.value(key).cloned();
                     let opened =
                         stored.as_ref().map(|s| self.store().values.open(id.name(), key, s));
@@ -171,6 +174,11 @@ impl Session {
                     }
                 }
                 Found::Nothing if self.record().is_none() => {
+                    self.state().start_afresh();
+                    break;
+                }
+                Found::Reused { by_schedule } => {
+                    self.reused(id, *by_schedule).await;
                     self.state().start_afresh();
                     break;
                 }

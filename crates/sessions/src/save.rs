@@ -2,7 +2,6 @@
 
 use crate::{
     EventKind, MaxSessions, Session, SessionError,
-    id::Id,
     session::is_due,
     state::Plan,
     store::{Crowd, Found, Index, Membership, Mode, Operation, Outcome, Save, Saved},
@@ -54,12 +53,13 @@ impl Session {
         &self,
         operation: Option<(&str, &Operation)>,
     ) -> Result<Option<Saved>, SessionError> {
+        let _turn = self.turn_to_save().await;
         for _ in 0..=FRESH_STARTS {
             let mut plan = self.state().plan(self.store(), self.started(), operation)?;
             let outcome = self.carry_out(&mut plan).await?;
             self.state().retired(&plan);
-            for id in &plan.retired {
-                self.layer().listener.tell(EventKind::Destroyed, id.name(), None);
+            for name in &plan.ended {
+                self.layer().listener.tell(EventKind::Destroyed, *name, None);
             }
             match outcome {
                 None => return Ok(None),
@@ -92,7 +92,9 @@ impl Session {
         };
         let mut all: Vec<_> = plan.retired.iter().map(|id| store.ending(id)).collect();
         let Some(save) = save else {
-            store.eval_all(&all).await?;
+            if !all.is_empty() {
+                plan.note_endings(&mut store.eval_all(&all).await?);
+            }
             return Ok(None);
         };
         let (Some(user), Some(id)) = (plan.user.clone(), plan.id.clone()) else {
@@ -100,35 +102,38 @@ impl Session {
                 return Outcome::of(store.eval(&save).await?).map(Some);
             }
             all.push(save);
-            let reply = store.eval_all(&all).await?.pop();
-            return reply.map(Outcome::of).transpose();
+            let mut replies = store.eval_all(&all).await?;
+            plan.note_endings(&mut replies);
+            return replies.pop().map(Outcome::of).transpose();
         };
         let most = self.layer().max_sessions;
         let index = store.index(&user);
         let addition = index.addition(&id, &self.membership(), most)?;
         if let MaxSessions::Refuse(limit) = most {
             self.enter(&index, &addition, limit).await?;
-            all.push(save);
-            let reply = store.eval_all(&all).await?.pop();
-            return reply.map(Outcome::of).transpose();
+        } else {
+            all.push(addition);
         }
-        all.extend([addition, save]);
+        all.push(save);
         let mut replies = store.eval_all(&all).await?;
+        plan.note_endings(&mut replies);
         let outcome = replies.pop().map(Outcome::of).transpose()?;
         let crowd = replies.pop().map(Index::crowd).transpose()?.flatten();
         if let (Some(crowd), Some(Outcome::Saved(_))) = (crowd, &outcome) {
-            self.thin(&index, crowd, id).await?;
+            self.thin(&index, crowd).await?;
         }
         Ok(outcome)
     }
 
     async fn carry_out_express(
         &self,
-        plan: &Plan,
+        plan: &mut Plan,
         save: Option<Save>,
     ) -> Result<Option<Outcome>, SessionError> {
         for id in &plan.retired {
-            self.store().end_express(id).await?;
+            if self.store().end_express(id).await?.is_some() {
+                plan.ended.push(id.name());
+            }
         }
         let Some(Save::Express(rewrite)) = save else { return Ok(None) };
         let text = self.record().map(|record| record.text().clone());
@@ -144,7 +149,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         for _ in 0..2 {
             match Index::crowd(self.store().eval(addition).await?)? {
-                Some(crowd) if crowd.refused => {
+                Some(crowd) if crowd.refused() => {
                     if !index.make_room(crowd, limit).await? {
                         break;
                     }
@@ -155,9 +160,9 @@ impl Session {
         Err(SessionError::TooManySessions(limit))
     }
 
-    async fn thin(&self, index: &Index<'_>, crowd: Crowd, id: Id) -> Result<(), SessionError> {
+    async fn thin(&self, index: &Index<'_>, crowd: Crowd) -> Result<(), SessionError> {
         let MaxSessions::EndOldest(most) = self.layer().max_sessions else { return Ok(()) };
-        for name in index.thin(crowd, id.name(), most).await? {
+        for name in index.thin(crowd, most).await? {
             self.layer().listener.tell(EventKind::Revoked, name, None);
         }
         Ok(())

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use http::{Extensions, HeaderMap};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, OnceCell};
 
 use crate::{
     Conflicts, EventKind, MAX_KEY_BYTES, MAX_VALUE_BYTES, SessionError, Trouble,
@@ -49,6 +49,8 @@ pub(crate) struct Handle {
     /// What the store held under the presented id, once it was asked.
     found: OnceCell<Found>,
     state: Mutex<State>,
+    /// Held by a save: what the store gets of one request, it gets in order.
+    saving: AsyncMutex<()>,
 }
 
 impl Session {
@@ -68,6 +70,7 @@ impl Session {
             anonymous: AtomicBool::new(layer.trouble == Trouble::Anonymous),
             found: OnceCell::new(),
             state: Mutex::new(State::new(id, passing)),
+            saving: AsyncMutex::new(()),
             layer,
         }))
     }
@@ -83,7 +86,8 @@ impl Session {
     ///
     /// A value that is not a `T` is put aside, so that it is not an error for
     /// ever: it is `None` from now on, a warning says so, and
-    /// [`quarantined`](Self::quarantined) still has it.
+    /// [`quarantined`](Self::quarantined) still has it. (One that was sealed by
+    /// a key which is not in the ring is `None` too, but stays where it is.)
     ///
     /// Costs 1 store command for the first access of a request, none later,
     /// and none without a cookie. Putting aside is part of the save.
@@ -125,7 +129,7 @@ impl Session {
         };
         let Some(name) = self.state().named().map(|id| id.name()) else { return Ok(None) };
         let json = self.store().values.open(name, key, &stored);
-        if json.is_none() {
+        if json.is_none() && !self.store().values.opens_elsewhere(&stored) {
             self.put_aside(key);
         }
         Ok(json)
@@ -211,6 +215,9 @@ impl Session {
     /// [`SessionError::Ended`] when the session is known to be gone.
     #[expect(clippy::unused_async, reason = "as insert")]
     pub async fn remove(&self, key: &str) -> Result<(), SessionError> {
+        if check_key(key).is_err() {
+            return Ok(()); // no value can be there
+        }
         self.change(key, None)
     }
 
@@ -335,7 +342,8 @@ impl Session {
         layer.listener.tell(EventKind::Reused, id.name(), None);
         if by_schedule && layer.ends_reused {
             match layer.store.end_reused(&id).await {
-                Ok(()) => layer.listener.tell(EventKind::Revoked, id.name(), None),
+                Ok(false) => {} // another request was faster
+                Ok(true) => layer.listener.tell(EventKind::Revoked, id.name(), None),
                 Err(error) => tracing::error!(%error, "a session could not be ended"),
             }
         }
@@ -386,6 +394,11 @@ impl Session {
 
     pub(crate) fn cookie_came(&self) -> bool {
         self.0.cookie_came
+    }
+
+    /// Waits until no clone of this handle saves.
+    pub(crate) async fn turn_to_save(&self) -> AsyncMutexGuard<'_, ()> {
+        self.0.saving.lock().await
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

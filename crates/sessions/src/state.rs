@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tuckbox::Reply;
 
 use crate::{
-    MAX_KEYS, SessionError,
+    MAX_KEYS, PublicId, SessionError,
     id::Id,
-    store::{Found, Mode, Operation, Record, Save, Saved, Store},
+    store::{Found, Mode, Operation, Record, Save, Saved, Store, has_ended},
 };
 
 /// What one request has done to its session so far.
@@ -18,6 +19,10 @@ pub(crate) struct State {
     current: Current,
     /// Who was logged in by this request.
     user: Option<Arc<str>>,
+    /// Who the store knows was logged in by it.
+    saved_user: Option<Arc<str>>,
+    /// It was logged in as two users: what it had read is gone.
+    emptied: bool,
     /// The login is still to be saved.
     login_due: bool,
     /// The id is to be renewed.
@@ -105,8 +110,19 @@ pub(crate) struct Plan {
     pub(crate) mode: Mode,
     /// Who logs in.
     pub(crate) user: Option<Arc<str>>,
+    /// The retired sessions that the store then had and ended.
+    pub(crate) ended: Vec<PublicId>,
     version: u64,
     generation: u64,
+}
+
+impl Plan {
+    /// Takes the replies to the endings off, which come first.
+    pub(crate) fn note_endings(&mut self, replies: &mut Vec<Reply>) {
+        let endings = replies.drain(..self.retired.len().min(replies.len()));
+        let ended = self.retired.iter().zip(endings).filter(|(_, reply)| has_ended(reply));
+        self.ended = ended.map(|(id, _)| id.name()).collect();
+    }
 }
 
 /// What happens to the browser's cookie.
@@ -131,6 +147,8 @@ impl State {
             current,
             passing,
             user: None,
+            saved_user: None,
+            emptied: false,
             login_due: false,
             renewal_due: false,
             next: None,
@@ -179,11 +197,11 @@ impl State {
         };
         self.readable()?;
         // A login hides what is another user's.
-        let hidden = match (&self.user, &record.user) {
-            (Some(now), Some(before)) => now != before,
-            _ => false,
+        let is_theirs = |now: &Option<Arc<str>>| match (now, &record.user) {
+            (Some(now), Some(before)) => now == before,
+            _ => true,
         };
-        (!hidden).then_some(record)
+        (!self.emptied && is_theirs(&self.user) && is_theirs(&self.saved_user)).then_some(record)
     }
 
     /// Who is logged in.
@@ -422,6 +440,7 @@ impl State {
             id: self.named(),
             mode: self.mode(),
             user: self.user.clone().filter(|_| self.login_due),
+            ended: Vec::new(),
             version: self.version,
             generation: self.generation,
         };
@@ -516,6 +535,10 @@ impl State {
                 self.renewal_due = false;
                 if mode != Mode::Renew && plan.user == self.user {
                     self.login_due = false;
+                }
+                if plan.user.is_some() {
+                    self.emptied |= self.saved_user.is_some() && self.saved_user != plan.user;
+                    self.saved_user.clone_from(&plan.user);
                 }
             }
         }

@@ -9,15 +9,16 @@ use crate::{Config, EventKind, PublicId, Session, SessionError, shared::Shared};
 /// How many sessions a user may have at the same time.
 ///
 /// Sessions that are over do not count. Finding out costs a login that meets
-/// the limit 1 command for each session of the user, in 1 round trip, and a few
-/// more to end one.
+/// the limit 1 command for each session that is looked at, in 1 round trip, and
+/// 2 to 3 more to end one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxSessions {
     /// At most so many; beyond them a login ends the session that was not seen
-    /// for the longest time. The default, with 100.
+    /// for the longest time, of those with the 9 oldest logins. The default, with
+    /// 100.
     EndOldest(usize),
     /// At most so many; beyond them a login is
-    /// [`SessionError::TooManySessions`].
+    /// [`SessionError::TooManySessions`], after a look at all of them.
     Refuse(usize),
 }
 
@@ -186,9 +187,9 @@ async fn revoke_all(
     let index = shared.store.index(user);
     let all = index.list(but).await?;
     let names: Vec<_> = all.iter().map(|info| info.id).filter(|id| Some(*id) != but).collect();
-    let ended = index.revoke_all(names.iter().copied()).await?;
-    for name in names {
-        shared.listener.tell(EventKind::Revoked, name, Some(user.into()));
+    let ended = index.revoke_all(names).await?;
+    for name in &ended {
+        shared.listener.tell(EventKind::Revoked, *name, Some(user.into()));
     }
-    Ok(ended)
+    Ok(ended.len())
 }

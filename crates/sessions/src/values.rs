@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{KeyRing, PublicId, SessionError};
+use crate::{KeyRing, OpenError, PublicId, SessionError};
 
 /// How a session's values lie in the store: as JSON, or sealed by a key ring.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,13 @@ impl Values {
             },
             None => Some(stored.clone()),
         }
+    }
+
+    /// Whether what does not open here may do so where the key ring is another:
+    /// during a rotation, some servers know a key that others do not know yet.
+    pub(crate) fn opens_elsewhere(&self, stored: &Bytes) -> bool {
+        let opened = self.0.as_ref().map(|ring| ring.open(&[], stored));
+        matches!(opened, Some(Err(OpenError::UnknownKey(_))))
     }
 }
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tuckbox::{Invocation, Reply, Script, cmd};
 
-use super::{Store, number};
+use super::{Store, has_ended, number};
 use crate::{MaxSessions, PublicId, SessionError, SessionInfo, id::Id};
 
 static INDEX: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("index.lua")));
@@ -85,9 +85,9 @@ impl Index<'_> {
     pub(crate) fn crowd(reply: Reply) -> Result<Option<Crowd>, SessionError> {
         let mut parts = reply.into_array().map_err(tuckbox::Error::from)?.into_iter();
         let count = parts.next().unwrap_or(Reply::Null);
-        let refused = count.into_integer().map_err(tuckbox::Error::from)? < 0;
-        let Some(all) = parts.next() else { return Ok(None) };
-        Ok(Some(Crowd { refused, entries: entries(all)? }))
+        let count = count.into_integer().map_err(tuckbox::Error::from)?;
+        let Some(some) = parts.next() else { return Ok(None) };
+        Ok(Some(Crowd { count: usize::try_from(count).ok(), entries: entries(some)? }))
     }
 
     /// The user's sessions, the one that was seen last first. Costs 1 command,
@@ -115,45 +115,48 @@ impl Index<'_> {
     /// Ends the session called `name`; `false` when it is not there or not this
     /// user's. Costs 2 commands in one round trip.
     pub(crate) async fn revoke(&self, name: PublicId) -> Result<bool, SessionError> {
-        Ok(self.revoke_all([name]).await? == 1)
+        Ok(!self.revoke_all([name]).await?.is_empty())
     }
 
-    /// Ends sessions of this user; answers how many. Costs 1 command for each,
-    /// and 1.
+    /// Ends sessions of this user; answers which of them. Costs 1 command for
+    /// each, and 1.
     pub(crate) async fn revoke_all(
         &self,
         names: impl IntoIterator<Item = PublicId>,
-    ) -> Result<usize, SessionError> {
-        let names: Vec<_> = names.into_iter().collect();
+    ) -> Result<Vec<PublicId>, SessionError> {
+        let mut names: Vec<_> = names.into_iter().collect();
         if names.is_empty() {
-            return Ok(0);
+            return Ok(names);
         }
         let all: Vec<_> =
             names.iter().map(|name| self.store.revocation(*name, self.user)).collect();
         let replies = self.store.eval_all(&all).await?;
         // After they ended: an index that is too long is harmless.
-        self.forget(&names).await?;
-        Ok(replies.into_iter().filter(|reply| *reply == Reply::Integer(1)).count())
+        if let Err(error) = self.forget(&names).await {
+            tracing::warn!(%error, "sessions that ended stay in their user's index for now");
+        }
+        let mut replies = replies.iter();
+        names.retain(|_| replies.next().is_some_and(has_ended));
+        Ok(names)
     }
 
-    /// Makes room for the session called `newest` among `most`: takes out what
-    /// is over and, where that is not enough, ends those that were not seen for
-    /// the longest time. Answers the names of those that it ended.
+    /// Makes room among `most`: of the oldest logins takes out what is over and,
+    /// where that is not enough, ends those that were not seen for the longest
+    /// time. Answers the names of those that it ended.
     pub(crate) async fn thin(
         &self,
         crowd: Crowd,
-        newest: PublicId,
         most: usize,
     ) -> Result<Vec<PublicId>, SessionError> {
+        let looked_at = crowd.entries.len();
         let mut alive = self.look(crowd.entries).await?;
-        alive.retain(|(entry, ..)| entry.name != newest);
-        let Some(excess) = (alive.len() + 1).checked_sub(most).filter(|&n| n > 0) else {
+        let left = crowd.count.unwrap_or(0).saturating_sub(looked_at - alive.len());
+        let Some(excess) = left.checked_sub(most).filter(|&n| n > 0) else {
             return Ok(Vec::new());
         };
         alive.sort_by_key(|(entry, _, seen)| (*seen, entry.name));
         let oldest: Vec<_> = alive.iter().take(excess).map(|(entry, ..)| entry.name).collect();
-        self.revoke_all(oldest.iter().copied()).await?;
-        Ok(oldest)
+        self.revoke_all(oldest).await
     }
 
     /// Takes out of a full index what is over; whether there is room then.
@@ -213,9 +216,17 @@ impl Index<'_> {
 /// An index with too many entries.
 #[derive(Debug)]
 pub(crate) struct Crowd {
-    /// The addition was refused.
-    pub(crate) refused: bool,
+    /// How many there are; `None` when the addition was refused.
+    count: Option<usize>,
+    /// The oldest logins; all when the addition was refused.
     entries: Vec<(PublicId, Membership)>,
+}
+
+impl Crowd {
+    /// Whether the addition was refused.
+    pub(crate) fn refused(&self) -> bool {
+        self.count.is_none()
+    }
 }
 
 /// The entries of an index; what cannot be read is passed over.

@@ -30,7 +30,7 @@ mod save;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tuckbox::{Arg, Command, Db, Invocation, Reply, Script};
+use tuckbox::{Arg, Command, Db, ErrorReply, Invocation, Reply, Script};
 
 pub(crate) use self::{
     index::{Crowd, Index, Membership},
@@ -94,16 +94,11 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// The time a key has to live in the store: the idle time and a random part
-    /// of the jitter, so that sessions that began together do not end together.
-    fn time_to_live(&self) -> u64 {
-        if self.jitter == 0 {
-            return self.idle;
-        }
-        let mut bits = [0; 8];
-        // Without randomness they end together, which is no harm.
-        let _ = getrandom::fill(&mut bits);
-        self.idle + u64::from_ne_bytes(bits) % (self.jitter + 1)
+    /// The time that the session called `name` has to live in the store: the idle
+    /// time and a part of the jitter that its name chooses, which is random, so
+    /// that sessions that began together do not leave together.
+    fn time_to_live(&self, name: PublicId) -> u64 {
+        self.idle + name.number() % (self.jitter + 1)
     }
 }
 
@@ -156,13 +151,15 @@ impl Store {
             return self.load_express(form, id).await;
         }
         let (now, times) = (self.clock.now(), &self.times);
-        let read = self.scripts.read.invoke().key(self.key(id.name())).arg(id.token());
-        let read = read.arg(now).arg(times.time_to_live()).idempotent();
+        let (name, token) = (id.name(), id.token());
+        let read = self.scripts.read.invoke().key(self.key(name)).arg(token).arg(now);
+        let read = read.arg(times.time_to_live(name)).idempotent();
         let fields = self.eval(&read).await?.into_pairs().map_err(tuckbox::Error::from)?;
-        Ok(Found::of(fields, &id.token(), times, now, started))
+        Ok(Found::of(fields, &token, times, now, started))
     }
 
-    /// Ends the session of `id`, for its holder. Costs 1 command.
+    /// Ends the session of `id`, for its holder; [`has_ended`] reads the reply.
+    /// Costs 1 command.
     pub(crate) fn ending(&self, id: &Id) -> Invocation {
         self.end(id.name())
             .arg(id.token())
@@ -172,12 +169,12 @@ impl Store {
             .idempotent()
     }
 
-    /// Ends the session whose id before the present one was `id`. Costs 1
-    /// command.
-    pub(crate) async fn end_reused(&self, id: &Id) -> Result<(), SessionError> {
+    /// Ends the session whose id before the present one was `id`; whether it did.
+    /// Costs 1 command.
+    pub(crate) async fn end_reused(&self, id: &Id) -> Result<bool, SessionError> {
         let end = self.end(id.name()).arg(id.token()).arg("reuse").arg(self.clock.now());
-        self.eval(&end.arg(MARK_MS).idempotent()).await?;
-        Ok(())
+        let reply = self.eval(&end.arg(MARK_MS).idempotent()).await?;
+        Ok(has_ended(&reply))
     }
 
     /// Ends the session called `name` if it is `user`'s. Costs 1 command.
@@ -193,7 +190,7 @@ impl Store {
     pub(crate) async fn eval(&self, invocation: &Invocation) -> Result<Reply, SessionError> {
         self.admit()?;
         let mut result = self.db.eval(invocation).await;
-        if worth_a_retry(&result) {
+        if matches!(&result, Err(tuckbox::Error::Reply(error)) if worth_a_retry(error)) {
             result = self.db.eval(invocation).await;
         }
         self.note(result)
@@ -202,8 +199,17 @@ impl Store {
     /// Runs scripts in one round trip; an error of one is the error of all.
     pub(crate) async fn eval_all(&self, all: &[Invocation]) -> Result<Vec<Reply>, SessionError> {
         self.admit()?;
-        let result = self.note(self.db.eval_all(all).await)?;
-        let checked = result.into_iter().map(|reply| reply.into_result().map_err(Into::into));
+        let mut replies = self.note(self.db.eval_all(all).await)?;
+        let refused = |reply: &Reply| matches!(reply, Reply::Error(e) if worth_a_retry(e));
+        let (places, again): (Vec<_>, Vec<_>) = all
+            .iter()
+            .zip(&mut replies)
+            .filter(|(_, reply)| refused(reply))
+            .map(|(invocation, reply)| (reply, invocation.clone()))
+            .unzip();
+        let again = self.note(self.db.eval_all(&again).await)?;
+        places.into_iter().zip(again).for_each(|(place, reply)| *place = reply);
+        let checked = replies.into_iter().map(|reply| reply.into_result().map_err(Into::into));
         self.note(checked.collect::<Result<Vec<_>, tuckbox::Error>>())
     }
 
@@ -243,11 +249,16 @@ impl Store {
     }
 }
 
+/// Whether the reply to an ending says that a session has ended by it.
+pub(crate) fn has_ended(reply: &Reply) -> bool {
+    *reply == Reply::Integer(1)
+}
+
 /// Whether an error says that nothing was done and that another try may help: a
 /// server that has just lost its role, or is starting. A lost connection was
 /// tried again already where that is safe.
-fn worth_a_retry(result: &Result<Reply, tuckbox::Error>) -> bool {
-    matches!(result, Err(error @ tuckbox::Error::Reply(_)) if error.is_transient())
+fn worth_a_retry(error: &ErrorReply) -> bool {
+    tuckbox::Error::Reply(error.clone()).is_transient()
 }
 
 /// The key of a session.

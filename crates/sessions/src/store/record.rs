@@ -16,8 +16,8 @@ pub(crate) enum Found {
     /// A session that ended, or got another id, while the request was under way
     /// or a moment before: nothing may begin in its place.
     Gone,
-    /// The id was renewed long ago: somebody has a copy of it. `true` when it
-    /// was renewed by schedule, not by a login.
+    /// The id was renewed long ago: somebody has a copy of it. `true` when it is
+    /// the one before the present, and was renewed by schedule, not by a login.
     Reused { by_schedule: bool },
     /// A session.
     Live(Record),
@@ -160,17 +160,16 @@ impl Fields {
         if **current == *token {
             return Found::Live(self.into_record(created, now));
         }
-        let renewed = self.renewed.unwrap_or(0);
-        match &self.prev {
-            Some(prev) if **prev == *token => {}
-            _ => return Found::Nothing,
-        }
-        if now.saturating_sub(renewed) >= times.grace {
-            Found::Reused { by_schedule: self.reads }
-        } else if self.reads {
+        // Whoever has the first part of the id had all of it once.
+        let Some(renewed) = self.renewed else { return Found::Nothing };
+        let is_last = self.prev.as_deref() == Some(token);
+        let in_grace = is_last && now.saturating_sub(renewed) < times.grace;
+        if in_grace && self.reads {
             Found::Grace(self.into_record(created, now))
-        } else {
+        } else if in_grace || renewed >= started {
             Found::Gone
+        } else {
+            Found::Reused { by_schedule: is_last && self.reads }
         }
     }
 
@@ -251,6 +250,17 @@ mod tests {
         assert!(matches!(at("0", 149), Found::Gone));
         assert!(matches!(at("1", 150), Found::Reused { by_schedule: true }));
         assert!(matches!(at("0", 150), Found::Reused { by_schedule: false }));
+    }
+
+    #[test]
+    fn a_request_that_began_before_the_renewal_is_no_reuse() {
+        let renewed = [("created", "0"), ("seen", "0"), ("renewed", "100"), ("reads", "1")];
+        for (prev, by_schedule) in [("T", true), ("older", false)] {
+            let fields = [&renewed[..], &[("token", "x"), ("prev", prev)]].concat();
+            assert!(matches!(judge(&fields, 150, 100), Found::Gone), "{prev}");
+            let found = judge(&fields, 150, 101);
+            assert!(matches!(found, Found::Reused { by_schedule: by } if by == by_schedule));
+        }
     }
 
     #[test]

@@ -10,18 +10,25 @@ local f = redis.call('HMGET', key, 'token', 'seen', 'created', 'ended', 'user')
 local token, seen, created = f[1], tonumber(f[2] or ''), tonumber(f[3] or '')
 local alive = token and seen and created and now - seen < IDLE and now - created < ABSOLUTE
 
+local holds = ARGV[2]
 if mode ~= 'use' and token == ARGV[3] then
-  return { DONE, 1 } -- a second try of what was done
+  -- A second try: the id is there already. Since the first, more may have changed, or another user
+  -- may have logged in.
+  holds = token
+  mode = ARGV[7] == '' and 'use' or 'login'
 end
 if mode == 'new' then
   if token or f[4] then return { UNKNOWN } end
-elseif not alive or token ~= ARGV[2] then
+elseif not alive or token ~= holds then
   if f[4] and tonumber(f[4]) >= tonumber(ARGV[5]) then return { ENDED } end
   if alive then
     local p = redis.call('HMGET', key, 'prev', 'renewed', 'reads')
-    if p[1] == ARGV[2] then
-      if now - tonumber(p[2]) < GRACE then return { ENDED } end
-      return { REUSED, p[3] or '0' }
+    local renewed, last = tonumber(p[2] or ''), p[1] == ARGV[2]
+    if renewed then
+      -- Whoever has the first part of the id had all of it once. Nothing is wrong with a request
+      -- that was under way when the id was renewed.
+      if renewed >= tonumber(ARGV[5]) or last and now - renewed < GRACE then return { ENDED } end
+      return { REUSED, last and p[3] or '0' }
     end
   end
   return { UNKNOWN }
@@ -76,7 +83,7 @@ end
 
 -- At most one operation can still fail; it comes first, so that nothing was written by then.
 local result = false
-local set, del = { 'HSET', key }, {}
+local set = { 'HSET', key }
 i = 8
 while ARGV[i] do
   local op, name = ARGV[i], ARGV[i + 1]
@@ -85,7 +92,7 @@ while ARGV[i] do
     set[#set + 1] = ARGV[i + 2]
     i = i + 3
   elseif op == 'del' then
-    del[#del + 1] = name
+    redis.call('HDEL', key, name)
     i = i + 2
   elseif op == 'check' then
     i = i + 3
@@ -144,7 +151,6 @@ while ARGV[i] do
     i = i + 4
   end
 end
-if #del > 0 then redis.call('HDEL', key, unpack(del)) end
 
 local slides = mode ~= 'use' or math.abs(now - seen) >= SLIDE_AFTER
 local left = ABSOLUTE
@@ -165,7 +171,7 @@ if mode == 'new' or mode == 'login' then
     put('auth', ARGV[4])
   end
 end
-if mode == 'renew' or mode == 'login' then
+if (mode == 'renew' or mode == 'login') and ARGV[2] ~= ARGV[3] then
   put('prev', ARGV[2])
   put('renewed', ARGV[4])
   put('reads', mode == 'renew' and '1' or '0')

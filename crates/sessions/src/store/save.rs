@@ -93,13 +93,14 @@ impl Store {
             Mode::Renew => "renew",
             Mode::Login => "login",
         };
-        let mut save = self.scripts.save.invoke().key(self.key(id.name()));
+        let name = id.name();
+        let mut save = self.scripts.save.invoke().key(self.key(name));
         save = save.arg(word).arg(id.token());
         save = match next {
             Some(next) => save.arg(next.token()),
             None => save.arg(""),
         };
-        save = save.arg(self.clock.now()).arg(started).arg(self.times.time_to_live());
+        save = save.arg(self.clock.now()).arg(started).arg(self.times.time_to_live(name));
         save = save.arg(user.map_or("", |user| user));
         SaveBuilder::Script { invocation: save, idempotent: true }
     }

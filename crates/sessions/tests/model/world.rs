@@ -77,9 +77,10 @@ impl World {
         }
         match stored.secret - cookie.secret {
             0 => Worth::Live,
-            1 if self.now - stored.renewed >= GRACE => Worth::Reused,
-            1 if stored.before_reads => Worth::Grace,
-            1 => Worth::Gone,
+            1 if self.now - stored.renewed < GRACE && stored.before_reads => Worth::Grace,
+            1 if self.now - stored.renewed < GRACE => Worth::Gone,
+            _ if stored.renewed >= started => Worth::Gone,
+            1 => Worth::Reused,
             _ => Worth::Nothing,
         }
     }
