@@ -1,4 +1,4 @@
-//! The view counter as a local server or in a container: `cargo run --release -p views`, then open
+//! The view counter as a local server or in a container: `cargo run --release --bin views`, then open
 //! <http://localhost:3000>.
 
 use std::process::ExitCode;
