@@ -2,6 +2,9 @@
 
 CARGO ?= cargo
 export TUCKBOX_REQUIRE_REDIS ?= 1
+# The same random programs every time, so that a change is judged by what it
+# changed. A plain `cargo test` tries new ones.
+export PROPTEST_RNG_SEED ?= 1
 
 .PHONY: all build test setup unit browser deploy lint doc fuzz bench bench-stores build-lambda sam-deploy clean
 

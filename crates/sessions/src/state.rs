@@ -196,12 +196,13 @@ impl State {
             _ => return None,
         };
         self.readable()?;
-        // A login hides what is another user's.
-        let is_theirs = |now: &Option<Arc<str>>| match (now, &record.user) {
-            (Some(now), Some(before)) => now == before,
-            _ => true,
-        };
-        (!self.emptied && is_theirs(&self.user) && is_theirs(&self.saved_user)).then_some(record)
+        // A login hides what is another user's, whoever of the three that is: the
+        // one whose it was, the one whose this request made it, the one that it
+        // is about to be.
+        let users = [&record.user, &self.saved_user, &self.user];
+        let mut users = users.into_iter().flatten();
+        let first = users.next();
+        (!self.emptied && users.all(|user| Some(user) == first)).then_some(record)
     }
 
     /// Who is logged in.

@@ -196,6 +196,29 @@ impl Program {
                 (0, Get("a")),
                 (0, Insert("a", json!(1))),
             ]),
+            // Nor is what was seen before either of them logged in.
+            program(&[
+                (0, Insert("a", json!(2))),
+                (0, Finish),
+                (1, Login("ada")),
+                (1, Get("a")),
+                (1, Increment("b")),
+                (1, Login("bob")),
+                (1, Get("a")),
+                (1, Insert("a", json!(2))),
+                (1, Finish),
+                (2, Values),
+            ]),
+            program(&[
+                (0, Insert("a", json!(2))),
+                (0, Finish),
+                (1, Login("ada")),
+                (1, Get("a")),
+                (1, Increment("a")),
+                (1, Login("bob")),
+                (1, Save),
+                (1, Insert("a", json!(2))),
+            ]),
             // What a session held that has ended does not go over into the next.
             program(&[
                 (0, Login("ada")),

@@ -1,7 +1,7 @@
 //! [`Request`]: what the specification says of a request, one step after the
 //! other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -77,6 +77,10 @@ pub(crate) struct Request {
     place: Place,
     notes: BTreeMap<Key, Note>,
     user: Option<User>,
+    /// Whose it made the session in the store.
+    saved_user: Option<User>,
+    /// It has made it two users', so its view is of nothing any more.
+    emptied: bool,
     login_due: bool,
     renewal_due: bool,
     leaving: Vec<Option<Cookie>>,
@@ -102,6 +106,8 @@ impl Request {
             place: cookie.map_or(Place::Nowhere, Place::Presented),
             notes: BTreeMap::new(),
             user: None,
+            saved_user: None,
+            emptied: false,
             login_due: false,
             renewal_due: false,
             leaving: Vec::new(),
@@ -195,8 +201,10 @@ impl Request {
     fn seen(&self) -> Option<&View> {
         let view = self.view.as_ref()?;
         let is_session = matches!(view.worth, Worth::Live | Worth::Grace);
-        let another_users = self.user.is_some() && view.user.is_some() && self.user != view.user;
-        (is_session && matches!(self.place, Place::Presented(_)) && !another_users).then_some(view)
+        let users: BTreeSet<User> =
+            [view.user, self.saved_user, self.user].into_iter().flatten().collect();
+        let is_theirs = users.len() <= 1 && !self.emptied;
+        (is_session && matches!(self.place, Place::Presented(_)) && is_theirs).then_some(view)
     }
 
     fn get(&mut self, world: &mut World, key: Key) -> Option<Value> {
@@ -451,6 +459,8 @@ impl Request {
         };
         if let Some(user) = user {
             stored.user = Some(user);
+            self.emptied |= self.saved_user.is_some_and(|before| before != user);
+            self.saved_user = Some(user);
             let cookie = world.renew(session, false);
             self.saved(place(cookie), true);
         } else if self.renewal_due {
