@@ -5,9 +5,8 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test fails by panicking and says what it skips"
+    reason = "a test fails by panicking"
 )]
 
 mod browser;

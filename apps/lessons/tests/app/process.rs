@@ -9,10 +9,9 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    browser::{Browser, SOON},
-    stores::RedisServer,
-};
+use tuckbox_test_redis::RedisServer;
+
+use crate::browser::{Browser, SOON};
 
 /// The program, running on a port that the system chose.
 struct Process {

@@ -5,17 +5,16 @@ use std::{
     thread,
 };
 
-use crate::{
-    program::{Program, file_url},
-    redis::Redis,
-};
+use tuckbox_test_redis::RedisServer;
+
+use crate::program::{Program, file_url};
 
 /// Runs the test on the program over each kind of store.
 fn on_every_store(test: fn(&Program)) {
     test(&Program::start("memory:"));
     let directory = tempfile::tempdir().unwrap();
     test(&Program::start(&file_url(directory.path())));
-    if let Some(redis) = Redis::start() {
+    if let Some(redis) = RedisServer::start() {
         test(&Program::start(&redis.url()));
     }
 }

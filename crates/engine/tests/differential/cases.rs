@@ -9,8 +9,7 @@ use tuckbox_resp::{
 };
 
 use crate::{
-    exceptions::NOT_GENERATED, ours::wall_clock, random::Random, run::Sides, step::command,
-    theirs::RedisServer,
+    exceptions::NOT_GENERATED, ours::wall_clock, random::Random, run::Sides, step::command, theirs,
 };
 
 /// So long a key that lives for milliseconds may take to be gone.
@@ -30,7 +29,7 @@ fn run(sides: &mut Sides<'_>, connection: usize, command: &Command) -> Reply {
 /// Waits until `key` is gone on all sides, each by its own clock.
 fn until_gone(sides: &mut Sides<'_>, key: &str) {
     let began = Instant::now();
-    while sides.theirs[2].call(&cmd!("EXISTS", key)).reply != Reply::Integer(0) {
+    while sides.theirs[2].call(&cmd!("EXISTS", key)) != Reply::Integer(0) {
         assert!(began.elapsed() < PATIENCE, "{key} stays");
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -100,7 +99,7 @@ fn questions(k: &str) -> [Command; 24] {
 
 #[test]
 fn keys_are_gone_when_their_time_has_come() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);
     for life in 0..lives("").len() {
         // The first command on a key that has expired finds it, so every
@@ -123,7 +122,7 @@ fn keys_are_gone_when_their_time_has_come() {
 
 #[test]
 fn a_watched_key_that_expires_ends_the_transaction() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);
     // Expires while it is watched, before it is watched, and is written after.
     let cases = [
@@ -139,7 +138,7 @@ fn a_watched_key_that_expires_ends_the_transaction() {
                 until_gone(&mut sides, "k");
             }
             run(&mut sides, 0, &cmd!("WATCH", "k"));
-            let left = sides.theirs[2].call(&cmd!("PTTL", "k")).reply;
+            let left = sides.theirs[2].call(&cmd!("PTTL", "k"));
             if before || matches!(left, Reply::Integer(1..)) {
                 break;
             }
@@ -159,7 +158,7 @@ fn a_watched_key_that_expires_ends_the_transaction() {
 
 #[test]
 fn absolute_times_are_kept_and_rounded_alike() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);
     let at = 4_102_444_800_000_u64;
     for ms in [0, 1, 499, 500, 501, 999] {
@@ -182,14 +181,14 @@ fn absolute_times_are_kept_and_rounded_alike() {
 }
 
 fn exactly(sides: &mut Sides<'_>, question: &Command) -> (Reply, Vec<Reply>) {
-    let theirs = sides.theirs[0].call(question).reply;
+    let theirs = sides.theirs[0].call(question);
     let ours = sides.ours.iter_mut().map(|ours| ours.call(0, question, 0).reply);
     (theirs, ours.collect())
 }
 
 #[test]
 fn a_small_hash_keeps_the_order_of_its_fields() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);
     let mut random = Random::new(5);
     for _ in 0..400 {
@@ -209,7 +208,7 @@ fn a_small_hash_keeps_the_order_of_its_fields() {
 
 #[test]
 fn a_string_that_was_set_has_its_encoding() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);
     let long = "e".repeat(45);
     for value in [
@@ -232,7 +231,7 @@ fn a_string_that_was_set_has_its_encoding() {
 
 #[test]
 fn every_command_counts_its_arguments_alike() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);
     let groups =
         [Group::String, Group::Hash, Group::Generic, Group::Connection, Group::Transactions];

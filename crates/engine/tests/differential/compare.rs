@@ -2,11 +2,9 @@
 
 use bytes::BytesMut;
 use tuckbox_resp::{Command, Protocol, Reply, table, write_reply};
+use tuckbox_test_redis::Answer;
 
-use crate::{
-    exceptions::{EXCEPTIONS, ONE_WALK, Rule},
-    theirs::Answer,
-};
+use crate::exceptions::{EXCEPTIONS, ONE_WALK, Rule};
 
 /// What matters besides the two answers.
 #[derive(Clone, Copy)]

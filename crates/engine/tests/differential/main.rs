@@ -10,7 +10,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
     reason = "what a test helper cannot do fails its test"
 )]
 
@@ -27,7 +26,7 @@ mod shrink;
 mod step;
 mod theirs;
 
-use crate::{generate::generate, run::Tally, theirs::RedisServer};
+use crate::{generate::generate, run::Tally};
 
 /// Rounds that run by default, and the steps of one.
 const ROUNDS: u64 = 25;
@@ -38,7 +37,7 @@ const NEVER_RIGHT: [&str; 4] = ["", "client", "client|caching", "object"];
 
 #[test]
 fn random_commands_answer_as_redis_does() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let (first, rounds) = match (number("TUCKBOX_SEED"), number("TUCKBOX_ROUNDS")) {
         (Some(seed), rounds) => (seed, rounds.unwrap_or(1)),
         (None, rounds) => (1, rounds.unwrap_or(ROUNDS)),

@@ -1,6 +1,7 @@
 //! The engines under test.
 
 use std::{fs, path::Path, sync::Arc};
+use tuckbox_test_redis::Answer;
 
 use bytes::BytesMut;
 use tempfile::TempDir;
@@ -8,8 +9,6 @@ use tuckbox_engine::{
     Clock, Connection, Durability, Engine, ManualClock, Options, Position, SystemClock,
 };
 use tuckbox_resp::{Command, Limits, Protocol, ReplyParser, write_reply};
-
-use crate::theirs::Answer;
 
 /// So small that keys are dropped from memory and read back all the time.
 const MEMORY_LIMIT: usize = 8 << 10;

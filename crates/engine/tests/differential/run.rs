@@ -8,13 +8,13 @@ use std::{
 };
 
 use tuckbox_resp::{Command, Reply, cmd};
+use tuckbox_test_redis::{Answer, Connection, RedisServer};
 
 use crate::{
     compare::{Situation, compare, elements, name_of, pairs},
     keyspace,
     ours::{Kind, Ours, wall_clock},
     step::{Step, command},
-    theirs::{Answer, RedisServer, Theirs},
 };
 
 /// Connections to each side.
@@ -75,7 +75,7 @@ pub(crate) fn run(server: &RedisServer, steps: &[Step], tally: &mut Tally) -> Re
 /// The server and the engines, each with the same connections.
 pub(crate) struct Sides<'a> {
     server: &'a RedisServer,
-    pub(crate) theirs: Vec<Theirs>,
+    pub(crate) theirs: Vec<Connection>,
     pub(crate) ours: [Ours; 3],
     /// By connection: what an open transaction has queued.
     queues: Vec<Option<Vec<Command>>>,
@@ -184,7 +184,7 @@ impl<'a> Sides<'a> {
     /// What the server answers, and a time at about which it did.
     fn ask(&mut self, connection: usize, command: &Command) -> (Answer, u64) {
         let before = wall_clock();
-        let answer = self.theirs[connection].call(command);
+        let answer = self.theirs[connection].answer(command);
         let after = wall_clock();
         self.slowest_ms = self.slowest_ms.max(after - before);
         (answer, after)
@@ -256,7 +256,7 @@ impl<'a> Sides<'a> {
         match name_of(command) {
             "randomkey" => {
                 let Reply::Bulk(key) = &ours.reply else { return Ok(()) };
-                match server.call(&cmd!("EXISTS", &key[..])).reply {
+                match server.call(&cmd!("EXISTS", &key[..])) {
                     Reply::Integer(1) => Ok(()),
                     _ => Err(format!("{:?} is no key", key)),
                 }
@@ -267,7 +267,7 @@ impl<'a> Sides<'a> {
                 for field in fields.iter().step_by(step) {
                     let Reply::Bulk(field) = field else { return Err(format!("{field:?}")) };
                     let found = cmd!("HEXISTS", &command[1], &field[..]);
-                    if server.call(&found).reply != Reply::Integer(1) {
+                    if server.call(&found) != Reply::Integer(1) {
                         return Err(format!("{field:?} is no field"));
                     }
                 }
@@ -289,7 +289,7 @@ impl<'a> Sides<'a> {
         }
         let now = wall_clock();
         let server = &mut self.theirs[connection];
-        let theirs = walked(head, options, |command| server.call(command).reply);
+        let theirs = walked(head, options, |command| server.call(command));
         for ours in &mut self.ours {
             let found = walked(head, options, |command| ours.call(connection, command, now).reply);
             if found != theirs {

@@ -3,7 +3,7 @@
 
 use tuckbox_resp::{Command, Reply, cmd};
 
-use crate::{random::Random, run::Sides, theirs::RedisServer};
+use crate::{random::Random, run::Sides, theirs};
 
 /// Scripts that answer alike, to the byte, each run in both dialects. They are
 /// parted by lines of two dashes.
@@ -19,7 +19,7 @@ fn run(sides: &mut Sides<'_>, connection: usize, command: &Command) -> Reply {
 
 #[test]
 fn scripts_answer_as_in_redis() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);
     for protocol in [2, 3] {
         run(&mut sides, 0, &cmd!("HELLO", protocol));
@@ -32,7 +32,7 @@ fn scripts_answer_as_in_redis() {
 
 #[test]
 fn scripts_are_loaded_and_found_as_in_redis() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);
     let none = "f".repeat(40);
     let sha = match run(&mut sides, 0, &cmd!("SCRIPT", "LOAD", "return ARGV[1]")) {
@@ -89,7 +89,7 @@ fn scripts_are_loaded_and_found_as_in_redis() {
 
 #[test]
 fn scripts_on_many_keys_leave_what_they_leave_in_redis() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);
     // Touches keys that it does not declare, too: the engine with hardly any
     // memory has to fetch them while it runs.

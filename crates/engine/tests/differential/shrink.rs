@@ -1,11 +1,11 @@
 //! Makes a failing run short.
 
 use std::time::{Duration, Instant};
+use tuckbox_test_redis::RedisServer;
 
 use crate::{
     run::{Failure, Tally, run},
     step::Step,
-    theirs::RedisServer,
 };
 
 /// So long it may take.

@@ -3,14 +3,14 @@
 use bytes::BytesMut;
 use tuckbox_resp::{Command, ErrorReply, Limits, Reply, RequestError, RequestParser};
 
-use crate::peer::RedisServer;
+use crate::peer;
 
 /// The limits the server runs with: it takes any number of arguments.
 const LIMITS: Limits = Limits { args: i32::MAX as usize, ..Limits::REQUEST };
 
 #[test]
 fn requests_are_refused_in_the_words_of_the_server() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = peer::start() else { return };
     let endless = vec![b'1'; LIMITS.inline_len + 10];
     let refused = [
         b"*a\r\n".to_vec(),
@@ -37,7 +37,7 @@ fn requests_are_refused_in_the_words_of_the_server() {
         let (commands, error) = parse(&bytes);
         assert!(commands.is_empty());
         let ours = ErrorReply::from(error.expect("an error"));
-        let theirs = server.answer_to(&bytes);
+        let theirs = peer::answer_to(&server, &bytes);
         let shown = bytes[..bytes.len().min(40)].escape_ascii();
         assert_eq!(String::from_utf8_lossy(&theirs), format!("-{ours}\r\n"), "{shown}");
     }
@@ -45,7 +45,7 @@ fn requests_are_refused_in_the_words_of_the_server() {
 
 #[test]
 fn what_the_server_lets_pass_passes() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = peer::start() else { return };
     // Every command is a PING: the answers count them.
     let taken = [
         &b"*0\r\n*-1\r\n*-7\r\n\r\n \r\n\nPING\r\n"[..],
@@ -60,7 +60,7 @@ fn what_the_server_lets_pass_passes() {
         let (commands, error) = parse(bytes);
         assert_eq!(error, None);
         assert!(commands.iter().all(|command| command.name() == b"PING"));
-        let theirs = server.answer_to(bytes);
+        let theirs = peer::answer_to(&server, bytes);
         assert_eq!(
             String::from_utf8_lossy(&theirs),
             "+PONG\r\n".repeat(commands.len()),
@@ -72,7 +72,7 @@ fn what_the_server_lets_pass_passes() {
 
 #[test]
 fn inline_words_are_split_as_the_server_splits_them() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = peer::start() else { return };
     let alphabet = b"\"\"''\\\\  xx0fFnrtba\t\x0b\xff";
     let mut connection = server.connect();
     let (mut split, mut refused) = (0, 0);

@@ -8,14 +8,14 @@ use tuckbox_resp::{
     table::{ALL_COMMANDS, CommandSpec, lookup},
 };
 
-use crate::peer::RedisServer;
+use crate::peer;
 
 /// Where 7.2, which the table describes, changed what 7.0 answers.
 const CHANGED_IN_7_2: [&str; 3] = ["wait", "command|getkeys", "command|getkeysandflags"];
 
 #[test]
 fn the_table_is_what_the_server_says() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = peer::start() else { return };
     let mut connection = server.connect();
     let mut compared = 0;
     for spec in &ALL_COMMANDS {
@@ -32,7 +32,7 @@ fn the_table_is_what_the_server_says() {
 
 #[test]
 fn keys_are_found_where_the_server_finds_them() {
-    let Some(server) = RedisServer::start() else { return };
+    let Some(server) = peer::start() else { return };
     let mut connection = server.connect();
     let commands = [
         cmd!("GET", "a"),

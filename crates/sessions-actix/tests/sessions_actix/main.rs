@@ -1,9 +1,5 @@
 //! The middleware as its users meet it: behind a server's socket, on real stores.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails, and says what it skips"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod app;
 mod browser;

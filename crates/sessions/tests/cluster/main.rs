@@ -6,16 +6,8 @@
 
 // The futures of a test on a cluster are deep: a call within rounds within tasks.
 #![recursion_limit = "256"]
-#![expect(
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking and says what it skips"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod nodes;
 mod sentinel;
-#[expect(dead_code, reason = "the client's tests need more of it")]
-#[path = "../../../tuckbox/tests/client/support/cluster.rs"]
-mod servers;
 mod visits;

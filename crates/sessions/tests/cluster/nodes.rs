@@ -7,13 +7,12 @@ use std::sync::{
 
 use tuckbox_sessions::{Session, SessionError};
 
-use crate::{
-    servers::{Node, RedisCluster, until},
-    visits::{Browser, layer, redis_is_installed},
-};
+use tuckbox_test_redis::{Node, RedisCluster, is_installed, until};
+
+use crate::visits::{Browser, layer};
 
 fn start() -> Option<RedisCluster> {
-    redis_is_installed().then(|| RedisCluster::start(3, 0))
+    is_installed("redis-server").then(|| RedisCluster::start(3, 0))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,11 +3,9 @@
 use std::process::{Child, Command};
 
 use tempfile::TempDir;
+use tuckbox_test_redis::{ask, free_port, is_installed, spawn, until, until_in_step};
 
-use crate::{
-    servers::{ask, free_port, spawn, until, until_in_step},
-    visits::{Browser, layer, redis_is_installed},
-};
+use crate::visits::{Browser, layer};
 
 /// A server or a sentinel, killed when dropped.
 struct Server {
@@ -50,7 +48,7 @@ impl Server {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_outlive_a_failover() {
-    if !redis_is_installed() {
+    if !is_installed("redis-server") {
         return;
     }
     let (master, replica) = (Server::data(), Server::data());

@@ -1,9 +1,6 @@
 //! Requests of a browser, without HTTP.
 
-use std::{
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use http::{Extensions, HeaderMap, HeaderValue, header::COOKIE};
 use tuckbox::Db;
@@ -64,15 +61,4 @@ impl Browser {
     pub(crate) async fn count(&mut self) -> Result<i64, SessionError> {
         self.visit(async |session: &Session| session.increment("n", 1).await).await
     }
-}
-
-/// Whether there are servers to test on.
-pub(crate) fn redis_is_installed() -> bool {
-    if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok() {
-        return true;
-    }
-    let required = std::env::var("TUCKBOX_REQUIRE_REDIS");
-    assert_ne!(required.as_deref(), Ok("1"), "redis-server is not installed");
-    println!("skipped: redis-server is not installed");
-    false
 }

@@ -71,7 +71,7 @@ async fn what_is_not_surely_one_sessions_cookie_is_nobodys() {
     let tampered = cookie.replace(sid, &format!("{letter}{}", &sid[1..]));
     let mut other = Jar::default();
     other.ok(&ours, "/login?user=bob").await;
-    let mut meter = Meter::on(services.redis()).await;
+    let mut meter = Meter::on(services.redis());
     for wrong in [
         tampered,
         format!("{cookie}A"),

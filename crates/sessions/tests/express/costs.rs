@@ -11,7 +11,7 @@ async fn each_kind_of_request_costs_what_is_documented() {
     for path in ["/write", "/read", "/write", "/login?user=ada", "/logout"] {
         warm.ok(&ours, path).await;
     }
-    let mut meter = Meter::on(services.redis()).await;
+    let mut meter = Meter::on(services.redis());
     let mut jar = Jar::default();
     for path in ["/untouched", "/read", "/user", "/logout"] {
         assert!(meter.commands(jar.ok(&ours, path)).await.0.is_empty(), "{path}, no cookie");

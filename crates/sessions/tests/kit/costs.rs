@@ -1,10 +1,11 @@
 //! What each route costs at the store, counted there.
 
+use tuckbox_test_redis::{Monitor, RedisServer};
+
 use crate::{
     client::Browser,
     program::Program,
     proxy::{Proxy, Traffic},
-    redis::{Redis, Watch},
 };
 
 /// A row of the table: what is visited, and what it may cost.
@@ -18,7 +19,7 @@ struct Row {
 /// Measures visits.
 struct Meter<'a> {
     proxy: &'a Proxy,
-    watch: Watch<'a>,
+    watch: Monitor,
 }
 
 impl Meter<'_> {
@@ -77,7 +78,7 @@ const WITH_COOKIE: [Row; 11] = [
 
 #[test]
 fn each_route_costs_what_is_promised_at_the_server() {
-    let Some(redis) = Redis::start() else { return };
+    let Some(redis) = RedisServer::start() else { return };
     let proxy = Proxy::before(redis.port);
     let program = Program::start(&proxy.url());
     // The connection's own commands, and the scripts that a new server does not know yet.
@@ -85,12 +86,12 @@ fn each_route_costs_what_is_promised_at_the_server() {
     for path in ["/write", "/sessions", "/logout"] {
         warm.get(path);
     }
-    let mut meter = Meter { proxy: &proxy, watch: redis.watch() };
+    let mut meter = Meter { proxy: &proxy, watch: redis.monitor() };
     println!("| visit | route | commands | round trips | bytes sent | bytes received | commands");
     for row in &WITHOUT_COOKIE {
         meter.check(&mut program.browser(), row);
     }
-    redis.ask("FLUSHALL");
+    assert_eq!(redis.ask(&["FLUSHALL"]), "+OK\r\n");
     drop(program.logged_in("ada"));
     let mut browser = program.logged_in("ada");
     meter.watch.sent();
@@ -101,7 +102,7 @@ fn each_route_costs_what_is_promised_at_the_server() {
 
 #[test]
 fn robots_and_probes_store_nothing() {
-    let Some(redis) = Redis::start() else { return };
+    let Some(redis) = RedisServer::start() else { return };
     let program = Program::start(&redis.url());
     for agent in ["Googlebot/2.1", "kube-probe/1.30", "ELB-HealthChecker/2.0"] {
         let mut robot = program.browser();
@@ -111,5 +112,5 @@ fn robots_and_probes_store_nothing() {
     for path in ["/healthz", "/readyz", "/noop", "/read"] {
         assert_eq!(program.browser().get(path).status, 200, "{path}");
     }
-    assert_eq!(redis.ask("DBSIZE"), ":0");
+    assert_eq!(redis.ask(&["DBSIZE"]), ":0\r\n");
 }

@@ -6,12 +6,12 @@ use std::{
 };
 
 use serde_json::json;
+use tuckbox_test_redis::RedisServer;
 
 use crate::{
     client::{Browser, SOON},
     program::Program,
     proxy::{Mode, Proxy},
-    redis::Redis,
 };
 
 /// Much longer than the layer waits for its store, much shorter than for ever.
@@ -25,12 +25,12 @@ const ROUTES: [&str; 8] =
 struct Stage {
     program: Program,
     proxy: Proxy,
-    redis: Redis,
+    redis: RedisServer,
 }
 
 impl Stage {
     fn set() -> Option<Self> {
-        let redis = Redis::start()?;
+        let redis = RedisServer::start()?;
         let proxy = Proxy::before(redis.port);
         Some(Self { program: Program::start(&proxy.url()), proxy, redis })
     }
@@ -133,7 +133,7 @@ fn a_store_that_is_away_is_503_and_its_sessions_are_back_with_it() {
 fn a_store_that_restarts_is_503_meanwhile_and_its_sessions_are_back_with_it() {
     let Some(mut stage) = Stage::set() else { return };
     let mut browser = stage.visitor();
-    stage.redis.stop();
+    stage.redis.save_and_kill();
     stage.assert_trouble(&browser, &ROUTES);
     stage.redis.start_again();
     assert_eq!(recovered(&mut browser), json!({"n": 1, "user": "ada"}));
@@ -215,13 +215,13 @@ fn a_store_that_answers_all_commands_with_oom_or_readonly_is_503_and_costs_no_se
 fn a_real_replica_serves_reads_and_refuses_writes() {
     let Some(stage) = Stage::set() else { return };
     let mut browser = stage.visitor();
-    assert_eq!(stage.redis.ask("REPLICAOF 127.0.0.1 1"), "+OK");
+    assert_eq!(stage.redis.ask(&["REPLICAOF", "127.0.0.1", "1"]), "+OK\r\n");
     assert_eq!(browser.values(), json!({"n": 1, "user": "ada"}));
     for route in ["/write", "/slowwrite", "/err", "/login", "/logout"] {
         browser.clone().get(route).assert_unavailable();
     }
     assert_eq!(browser.values(), json!({"n": 1, "user": "ada"}));
-    assert_eq!(stage.redis.ask("REPLICAOF NO ONE"), "+OK");
+    assert_eq!(stage.redis.ask(&["REPLICAOF", "NO", "ONE"]), "+OK\r\n");
     assert_eq!(browser.text("/write"), "2");
     assert_eq!(browser.text("/login"), "ada");
 }
@@ -230,14 +230,14 @@ fn a_real_replica_serves_reads_and_refuses_writes() {
 fn a_real_server_without_memory_serves_reads_and_logouts_and_refuses_writes() {
     let Some(stage) = Stage::set() else { return };
     let (mut browser, mut other) = (stage.visitor(), stage.visitor());
-    assert_eq!(stage.redis.ask("CONFIG SET maxmemory 1"), "+OK");
+    assert_eq!(stage.redis.ask(&["CONFIG", "SET", "maxmemory", "1"]), "+OK\r\n");
     for route in ["/write", "/slowwrite", "/err", "/login"] {
         browser.clone().get(route).assert_unavailable();
     }
     assert_eq!(browser.values(), json!({"n": 1, "user": "ada"}));
     // Whoever wants to leave can.
     assert_eq!(other.text("/logout"), "ok");
-    assert_eq!(stage.redis.ask("CONFIG SET maxmemory 0"), "+OK");
+    assert_eq!(stage.redis.ask(&["CONFIG", "SET", "maxmemory", "0"]), "+OK\r\n");
     assert_eq!(browser.text("/write"), "2");
     assert_eq!(other.values(), json!({}));
 }

@@ -31,5 +31,4 @@ mod program;
 mod proxy;
 mod race;
 mod races;
-mod redis;
 mod storms;

@@ -9,10 +9,9 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    client::{Browser, SOON},
-    redis::Redis,
-};
+use tuckbox_test_redis::RedisServer;
+
+use crate::client::{Browser, SOON};
 
 /// The running program; it ends with this value, as if by `kill -9`.
 pub(crate) struct Program {
@@ -106,7 +105,7 @@ fn example() -> PathBuf {
 pub(crate) fn on_every_store(test: impl Fn(&Program) + Sync) {
     let directory = tempfile::tempdir().unwrap();
     let file = format!("file:{}", directory.path().join("data").display());
-    let redis = Redis::start();
+    let redis = RedisServer::start();
     thread::scope(|scope| {
         let run = |url: &str| {
             let (test, url) = (&test, url.to_owned());

@@ -6,13 +6,13 @@ use std::{
 };
 
 use serde_json::json;
+use tuckbox_test_redis::RedisServer;
 
 use crate::{
     client::{Answer, Browser, SOON},
     program::{Program, on_every_store},
     proxy::{Mode, Proxy},
     race::race,
-    redis::Redis,
 };
 
 /// A browser with a session that nobody is logged in to, and another tab of it.
@@ -156,7 +156,7 @@ fn a_failing_request_in_flight_keeps_what_it_wrote_beside_others() {
 /// until `others` are through, in another tab at another instance, and has
 /// `check` look at the answer and at the session.
 fn held_write(others: impl Fn(&mut Browser), check: impl Fn(&Answer, &mut Browser)) {
-    let Some(redis) = Redis::start() else { return };
+    let Some(redis) = RedisServer::start() else { return };
     let proxy = Proxy::before(redis.port);
     let (here, there) = (Program::start(&proxy.url()), Program::start(&redis.url()));
     let begin = Instant::now();

@@ -33,7 +33,7 @@ impl Bench {
         let mut warm = Browser::logged_in(app.clone(), "warm").await;
         warm.visit("/user").await;
         warm.visit("/logout").await;
-        let meter = Meter::on(&server).await;
+        let meter = Meter::on(&server);
         Some(Self { meter, browser: Browser::new(app), clock, _server: server })
     }
 

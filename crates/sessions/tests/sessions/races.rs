@@ -200,7 +200,7 @@ async fn parallel_reads_in_one_request_are_one_read() {
     let mut browser = Browser::new(with_sessions(routes().route("/", any(handler)), &db));
     browser.visit("/set/a/1").await;
     browser.visit("/user").await;
-    let mut meter = crate::redis_server::Meter::on(&server).await;
+    let mut meter = crate::redis_server::Meter::on(&server);
     let (commands, visit) = meter.commands(browser.visit("/")).await;
     assert_eq!(visit.status, StatusCode::OK);
     assert_eq!(commands, ["evalsha"]);

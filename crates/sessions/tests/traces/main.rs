@@ -1,9 +1,5 @@
 //! What is traced, at every level and by every crate, shows no secret.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails, and says what it skips"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "the other tests use more of what they share")]
 
 #[path = "../sessions/app.rs"]

@@ -10,10 +10,10 @@ macro_rules! on_every_transport {
         #[cfg(feature = "redis-cluster")]
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn redis_cluster() {
-            if !crate::support::is_installed("redis-server") {
+            if !tuckbox_test_redis::is_installed("redis-server") {
                 return;
             }
-            let cluster = crate::support::cluster::RedisCluster::start(3, 0);
+            let cluster = tuckbox_test_redis::RedisCluster::start(3, 0);
             $(
                 println!(stringify!($name));
                 cluster.flush();
@@ -25,8 +25,8 @@ macro_rules! on_every_transport {
         mod redis {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                if let Some(server) = crate::support::RedisServer::start(&[]) {
-                    super::$name(server.db().await).await;
+                if let Some(server) = tuckbox_test_redis::RedisServer::start() {
+                    super::$name(tuckbox::Db::open(&server.url()).await.unwrap()).await;
                 }
             })*
         }

@@ -7,13 +7,10 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{
-    NOBODY, RedisServer,
-    cluster::{Node, RedisCluster, until, until_in_step},
-    is_installed, open, patient,
-    vault::Vault,
-};
 use tuckbox::{Command, Db, Error, Refresh, Reply, Script, cmd};
+use tuckbox_test_redis::{Node, RedisCluster, RedisServer, is_installed, until, until_in_step};
+
+use crate::support::{NOBODY, open, patient, vault::Vault};
 
 fn start(masters: usize, replicas: usize) -> Option<RedisCluster> {
     is_installed("redis-server").then(|| RedisCluster::start(masters, replicas))
@@ -236,7 +233,7 @@ async fn a_node_that_hangs_costs_one_deadline() {
 
 #[tokio::test]
 async fn a_server_that_is_no_cluster_says_so() {
-    let Some(server) = RedisServer::start(&[]) else { return };
+    let Some(server) = RedisServer::start() else { return };
     let db = open(&server.url().replace("redis:", "redis+cluster:"), patient()).await;
     let error = db.call(cmd!("GET", "key")).await.unwrap_err();
     assert!(error.to_string().contains("cluster support disabled"), "{error}");

@@ -4,8 +4,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{RedisServer, fake::FakeServer, free_port, open, patient};
+use crate::support::{fake::FakeServer, open, patient};
 use tuckbox::{Error, Options, Reply, cmd};
+use tuckbox_test_redis::{RedisServer, free_port};
 
 fn within(deadline: Duration) -> Options {
     Options { deadline, ..Options::default() }
@@ -18,7 +19,7 @@ async fn rest() {
 
 #[tokio::test]
 async fn the_first_call_after_a_restart_succeeds_even_a_write() {
-    let Some(mut server) = RedisServer::start(&[]) else { return };
+    let Some(mut server) = RedisServer::start() else { return };
     let db = open(&server.url(), patient()).await;
     for n in 0..3 {
         assert_eq!(db.call(cmd!("INCR", "key")).await.unwrap(), Reply::Integer(1), "start {n}");
@@ -29,8 +30,8 @@ async fn the_first_call_after_a_restart_succeeds_even_a_write() {
 
 #[tokio::test]
 async fn a_server_that_is_away_is_unavailable_and_nothing_was_applied() {
-    let Some(mut server) = RedisServer::start(&[]) else { return };
-    let db = server.db().await;
+    let Some(mut server) = RedisServer::start() else { return };
+    let db = open(&server.url(), Options::default()).await;
     db.call(cmd!("PING")).await.unwrap();
     server.kill();
     rest().await;
@@ -46,10 +47,10 @@ async fn a_server_that_is_away_is_unavailable_and_nothing_was_applied() {
 
 #[tokio::test]
 async fn a_server_that_hangs_costs_the_deadline_and_no_more() {
-    let Some(server) = RedisServer::start(&[]) else { return };
+    let Some(server) = RedisServer::start() else { return };
     let db = open(&server.url(), within(Duration::from_millis(200))).await;
     db.call(cmd!("SET", "key", 1)).await.unwrap();
-    server.hang(true);
+    server.freeze();
     let begin = Instant::now();
     let error = db.call(cmd!("INCR", "key")).await.unwrap_err();
     let took = begin.elapsed();
@@ -58,7 +59,7 @@ async fn a_server_that_hangs_costs_the_deadline_and_no_more() {
     // A new connection is not answered either; this one sends nothing.
     let error = db.call(cmd!("INCR", "key")).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { maybe_applied: false, .. }), "{error:?}");
-    server.hang(false);
+    server.thaw();
     let value = db.call(cmd!("GET", "key")).await.unwrap().into_bytes().unwrap().unwrap();
     assert_eq!(&value[..], b"2", "the first INCR was applied, the second was not");
 }
@@ -161,7 +162,7 @@ async fn a_write_after_the_server_hung_up_goes_to_a_new_connection() {
 
 #[tokio::test]
 async fn a_connection_that_was_idle_for_too_long_is_replaced() {
-    let Some(server) = RedisServer::start(&[]) else { return };
+    let Some(server) = RedisServer::start() else { return };
     let options = Options { max_idle: Duration::ZERO, ..patient() };
     let db = open(&server.url(), options).await;
     let first = db.call(cmd!("CLIENT", "ID")).await.unwrap();
@@ -290,7 +291,7 @@ async fn replies_may_come_in_any_pieces() {
 
 #[test]
 fn own_connections_do_not_need_the_runtime_that_made_another() {
-    let Some(server) = RedisServer::start(&[]) else { return };
+    let Some(server) = RedisServer::start() else { return };
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // A worker that made a connection, and is busy with something else now.
     let busy = runtime();

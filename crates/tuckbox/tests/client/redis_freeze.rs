@@ -5,11 +5,11 @@ use std::{
 };
 
 use crate::support::{
-    RedisServer,
     fake::{FakeServer, Peer},
     open, patient,
 };
 use tuckbox::{Db, Error, Reply, Script, cmd};
+use tuckbox_test_redis::RedisServer;
 
 /// Lets a connection rest so long that the next call looks at it first.
 async fn rest() {
@@ -26,7 +26,7 @@ async fn connections(admin: &Db) -> u64 {
 
 #[tokio::test]
 async fn a_killed_connection_costs_one_new_one_and_no_write_is_lost_or_doubled() {
-    let Some(server) = RedisServer::start(&[]) else { return };
+    let Some(server) = RedisServer::start() else { return };
     let (db, admin) = (open(&server.url(), patient()).await, open(&server.url(), patient()).await);
     let add = Script::new("return redis.call('INCR', KEYS[1])");
     let incr = || vec![cmd!("INCR", "key")];

@@ -1,6 +1,7 @@
 //! Logging in to Redis, and what becomes of secrets.
-use crate::support::{RedisServer, fake::FakeServer};
+use crate::support::fake::FakeServer;
 use tuckbox::{Db, Error, Reply, cmd};
+use tuckbox_test_redis::RedisServer;
 
 const PASSWORD: &str = "hunter2";
 
@@ -12,7 +13,7 @@ fn assert_reply(error: &Error, code: &str) {
 
 #[tokio::test]
 async fn the_password_of_the_url_logs_in_and_is_never_shown() {
-    let Some(server) = RedisServer::start(&["--requirepass", PASSWORD]) else { return };
+    let Some(server) = RedisServer::start_with(&["--requirepass", PASSWORD]) else { return };
     for credentials in [":hunter2", "default:hunter2", ":hunte%722"] {
         let url = format!("redis://{credentials}@127.0.0.1:{}/3", server.port);
         let db = Db::open(&url).await.unwrap();
@@ -27,7 +28,7 @@ async fn a_server_is_reached_by_the_path_of_its_socket() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("redis.sock").display().to_string();
     let args = ["--unixsocket", &path, "--requirepass", PASSWORD];
-    let Some(mut server) = RedisServer::start(&args) else { return };
+    let Some(mut server) = RedisServer::start_with(&args) else { return };
     let db = Db::open(&format!("redis+unix://:{PASSWORD}@{path}?db=3")).await.unwrap();
     for _ in 0..2 {
         assert_eq!(db.call(cmd!("INCR", "key")).await.unwrap(), Reply::Integer(1));
@@ -43,30 +44,33 @@ async fn a_server_is_reached_by_the_path_of_its_socket() {
 
 #[tokio::test]
 async fn a_wrong_or_missing_password_is_the_servers_error() {
-    let Some(server) = RedisServer::start(&["--requirepass", PASSWORD]) else { return };
+    let Some(server) = RedisServer::start_with(&["--requirepass", PASSWORD]) else { return };
     let wrong = format!("redis://:not-hunter2@127.0.0.1:{}", server.port);
     let error = Db::open(&wrong).await.unwrap().call(cmd!("PING")).await.unwrap_err();
     assert_reply(&error, "WRONGPASS");
     let old = format!("{wrong}?protocol=resp2");
     let error = Db::open(&old).await.unwrap().call(cmd!("PING")).await.unwrap_err();
     assert_reply(&error, "WRONGPASS");
-    let error = server.db().await.call(cmd!("PING")).await.unwrap_err();
+    let error = Db::open(&server.url()).await.unwrap().call(cmd!("PING")).await.unwrap_err();
     assert_reply(&error, "NOAUTH");
 }
 
 #[tokio::test]
 async fn the_database_number_of_the_url_is_selected() {
-    let Some(server) = RedisServer::start(&[]) else { return };
+    let Some(server) = RedisServer::start() else { return };
     let third = Db::open(&format!("{}/3", server.url())).await.unwrap();
     third.call(cmd!("SET", "key", "third")).await.unwrap();
-    assert_eq!(server.db().await.call(cmd!("GET", "key")).await.unwrap(), Reply::Null);
+    assert_eq!(
+        Db::open(&server.url()).await.unwrap().call(cmd!("GET", "key")).await.unwrap(),
+        Reply::Null
+    );
     let error = Db::open(&format!("{}/99", server.url())).await.unwrap();
     assert_reply(&error.call(cmd!("PING")).await.unwrap_err(), "ERR");
 }
 
 #[tokio::test]
 async fn pairs_are_read_from_a_resp2_server_too() {
-    let Some(server) = RedisServer::start(&["--requirepass", PASSWORD]) else { return };
+    let Some(server) = RedisServer::start_with(&["--requirepass", PASSWORD]) else { return };
     let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/1?protocol=resp2", server.port);
     let db = Db::open(&url).await.unwrap();
     db.call(cmd!("HSET", "hash", "field", "value")).await.unwrap();

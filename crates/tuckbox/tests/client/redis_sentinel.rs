@@ -4,14 +4,10 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{
-    NOBODY, RedisServer,
-    cluster::{ask, free_port, spawn, until, until_in_step},
-    fake::FakeServer,
-    open, patient,
-    vault::Vault,
-};
 use tuckbox::{Db, Error, Options, Refresh, Reply, cmd};
+use tuckbox_test_redis::{RedisServer, ask, free_port, spawn, until, until_in_step};
+
+use crate::support::{NOBODY, fake::FakeServer, open, patient, vault::Vault};
 
 /// A sentinel, killed when dropped.
 struct Sentinel {
@@ -64,8 +60,8 @@ impl Sentinel {
 /// A master, its replica and a sentinel that knows both.
 fn start() -> Option<(RedisServer, RedisServer, Sentinel)> {
     let settings = ["--repl-diskless-sync-delay", "0"];
-    let master = RedisServer::start(&settings)?;
-    let replica = RedisServer::start(&settings)?;
+    let master = RedisServer::start_with(&settings)?;
+    let replica = RedisServer::start_with(&settings)?;
     ask(replica.port, &["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
     // What the sentinel does not find at once it looks for ten seconds later.
     let port = replica.port.to_string();
@@ -148,7 +144,7 @@ async fn a_server_that_is_no_master_yet_is_asked_again() {
 #[tokio::test]
 async fn a_sentinel_that_hangs_is_passed_over() {
     let mute = FakeServer::start(|_, peer| while peer.read().is_some() {});
-    let Some(master) = RedisServer::start(&[]) else { return };
+    let Some(master) = RedisServer::start() else { return };
     let sentinel = Sentinel::start(&master);
     let url = format!("redis+sentinel://127.0.0.1:{},127.0.0.1:{}/shop", mute.port, sentinel.port);
     let connect_timeout = Duration::from_secs(3);
@@ -165,7 +161,7 @@ async fn a_sentinel_that_hangs_is_passed_over() {
 
 #[tokio::test]
 async fn an_unknown_service_is_named() {
-    let Some(master) = RedisServer::start(&[]) else { return };
+    let Some(master) = RedisServer::start() else { return };
     let sentinel = Sentinel::start(&master);
     let url = format!("redis+sentinel://:hunter2@127.0.0.1:{}/shoe", sentinel.port);
     let db = Db::open(&url).await.unwrap();
@@ -177,7 +173,7 @@ async fn an_unknown_service_is_named() {
 
 #[tokio::test]
 async fn a_changed_password_is_looked_for_again() {
-    let Some(server) = RedisServer::start(&["--requirepass", "hunter2"]) else { return };
+    let Some(server) = RedisServer::start_with(&["--requirepass", "hunter2"]) else { return };
     let port = server.port.to_string();
     // Each serves one connection at a time, and that of the old URL stays.
     let sentinels = [0, 1].map(|_| {
@@ -209,7 +205,7 @@ async fn a_changed_password_is_looked_for_again() {
 
 #[tokio::test]
 async fn own_connections_ask_the_sentinels_themselves() {
-    let Some(master) = RedisServer::start(&[]) else { return };
+    let Some(master) = RedisServer::start() else { return };
     let sentinel = Sentinel::start(&master);
     let db = db(&sentinel).await;
     let own = db.with_own_connections();

@@ -8,13 +8,13 @@ use std::{
 };
 
 use crate::support::{
-    RedisServer,
     fake::{FakeServer, Peer},
     patient,
     vault::Vault,
 };
 use tokio::sync::Semaphore;
 use tuckbox::{Db, Error, Options, Refresh, Reply, Script, cmd};
+use tuckbox_test_redis::RedisServer;
 
 const OLD: &str = "hunter2";
 const NEW: &str = "hunter3";
@@ -30,7 +30,7 @@ struct Guarded {
 
 impl Guarded {
     async fn start() -> Option<Self> {
-        let server = RedisServer::start(&["--requirepass", OLD])?;
+        let server = RedisServer::start_with(&["--requirepass", OLD])?;
         let admin = Db::open_with(&url(server.port, OLD), patient()).await.unwrap();
         Some(Self { server, admin })
     }

@@ -1,8 +1,9 @@
 //! Encrypted connections.
 use std::{path::Path, process::Command, time::Duration};
 
-use crate::support::{RedisServer, is_installed, patient, vault::Vault};
+use crate::support::{patient, vault::Vault};
 use tuckbox::{Db, Error, Options, Reply, cmd};
+use tuckbox_test_redis::{RedisServer, is_installed};
 
 /// A CA in `ca.crt`, and a certificate for 127.0.0.1 that it signed.
 fn make_certificates(dir: &Path) {
@@ -28,7 +29,7 @@ fn start(dir: &Path, more: &[&str]) -> Option<RedisServer> {
     let (cert, key, ca) = (path("redis.crt"), path("redis.key"), path("ca.crt"));
     let files = ["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
     let port = ["--tls-port", "{port}", "--tls-auth-clients", "no"];
-    RedisServer::start(&[&port[..], &files, more].concat())
+    RedisServer::start_with(&[&port[..], &files, more].concat())
 }
 
 #[tokio::test]
@@ -54,7 +55,9 @@ async fn a_server_of_our_own_ca_is_trusted_when_told_to() {
 #[cfg(feature = "redis-cluster")]
 #[tokio::test]
 async fn the_nodes_of_a_cluster_are_spoken_to_encrypted_too() {
-    use crate::support::{free_port, open, patient};
+    use tuckbox_test_redis::free_port;
+
+    use crate::support::{open, patient};
 
     let dir = tempfile::tempdir().unwrap();
     let bus = free_port().to_string();

@@ -70,7 +70,7 @@ impl Peer {
 
     /// Reads the client's HELLO and answers it.
     pub(crate) fn greet(&mut self) {
-        let hello = self.read().expect("a HELLO");
+        let hello = self.read().unwrap();
         assert_eq!(hello.name(), b"HELLO");
         self.seen.lock().unwrap().pop();
         self.write(b"%1\r\n$5\r\nproto\r\n:3\r\n");
