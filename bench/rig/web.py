@@ -77,7 +77,7 @@ def measure(binary, directory, seconds, runs):
         process alone, all threads, user and system; "of Express" is the median of the turns' ratios. Tuckbox writes
         its access log, as JSON lines to a file; Express writes none."""
     )
-    return lines + requests_table(results) + [""] + memory_table(memory, results)
+    return lines + requests_table(results) + [""] + memory_table(memory)
 
 
 def start_servers(binary, directory, redis):
@@ -128,15 +128,10 @@ def requests_table(results):
     return report.table(columns, rows)
 
 
-def memory_table(memory, results):
+def memory_table(memory):
     rows = []
     for name, (now, peak) in memory.items():
         goal = report.against(now, MEMORY_GOAL_MIB, "g") if name == ON_REDIS else ""
         rows.append([name, f"{now:.1f}", f"{peak:.1f}", goal])
-    logins = next(series for scenario, series in results.items() if scenario.name == "login")
-    made = {name: sum(run["requests"] for run in series.figures) for name, series in logins.items()}
-    note = report.paragraph(
-        f"""Embedded, it holds all the sessions that were made by then, {made[ON_FILE]:,} and {made[IN_MEMORY]:,}, those
-        of the warm-up not counted; with a file, the part of it that is mapped counts as well."""
-    )
+    note = report.paragraph("With a file, the part of it that is mapped counts as well.")
     return report.table(["memory after all that, MiB", "#resident", "#at its peak", "goal"], rows) + note

@@ -99,7 +99,7 @@ const DEFAULT_URL: &str = "memory:";
 /// Long enough for another request to come and go meanwhile.
 const SLOW: Duration = Duration::from_millis(600);
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     tuckbox_serve::run(serve)
 }
 

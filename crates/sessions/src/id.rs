@@ -18,7 +18,7 @@ const SECRET_LENGTH: usize = 32;
 pub(crate) const ID_LENGTH: usize = FAMILY_LENGTH + SECRET_LENGTH;
 
 /// 128 bits in base64url without padding.
-const NAME_LENGTH: usize = 22;
+pub(crate) const NAME_LENGTH: usize = 22;
 
 /// The length of what the store knows of an id's second part: as of a name.
 pub(crate) const TOKEN_LENGTH: usize = NAME_LENGTH;

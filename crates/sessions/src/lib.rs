@@ -93,6 +93,7 @@
 //! | begins a session, by values or increments | 1 | 1 |
 //! | reads, then changes | 2 | 2 |
 //! | logs in, with a session before or without | 2: session, user's index | 1 |
+//! | logs in beyond [`MaxSessions`], as a rule | 3 | 2 |
 //! | logs out | 1 | 1 |
 //! | has its id renewed by schedule, beside its read | 1 more, 0 beside a save | 1 more, 0 |
 //! | writes without reading, with a cookie whose session is over | 2 | 2 |

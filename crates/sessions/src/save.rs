@@ -1,10 +1,10 @@
 //! How a [`Session`] is saved.
 
 use crate::{
-    EventKind, MaxSessions, Session, SessionError,
+    EventKind, MaxSessions, PublicId, Session, SessionError,
     session::is_due,
     state::Plan,
-    store::{Crowd, Found, Index, Membership, Mode, Operation, Outcome, Save, Saved},
+    store::{Entrance, Found, Index, Membership, Mode, Operation, Outcome, Save, Saved},
 };
 
 /// How often a request may find that its session is gone and begin another.
@@ -106,21 +106,27 @@ impl Session {
             plan.note_endings(&mut replies);
             return replies.pop().map(Outcome::of).transpose();
         };
-        let most = self.layer().max_sessions;
-        let index = store.index(&user);
-        let addition = index.addition(&id, &self.membership(), most)?;
-        if let MaxSessions::Refuse(limit) = most {
-            self.enter(&index, &addition, limit).await?;
-        } else {
-            all.push(addition);
-        }
+        let (index, name) = (store.index(&user), id.name());
+        let entrance = match self.layer().max_sessions {
+            MaxSessions::Refuse(most) => Some(index.enter(name, &self.membership(), most).await?),
+            most => {
+                all.push(index.entering(name, &self.membership(), most)?);
+                None
+            }
+        };
         all.push(save);
         let mut replies = store.eval_all(&all).await?;
         plan.note_endings(&mut replies);
         let outcome = replies.pop().map(Outcome::of).transpose()?;
-        let crowd = replies.pop().map(Index::crowd).transpose()?.flatten();
-        if let (Some(crowd), Some(Outcome::Saved(_))) = (crowd, &outcome) {
-            self.thin(&index, crowd).await?;
+        let entrance = match entrance {
+            Some(entrance) => Some(entrance),
+            None => replies.pop().map(Entrance::of).transpose()?,
+        };
+        if let (Some(entrance), Some(outcome)) = (entrance, &outcome) {
+            match outcome {
+                Outcome::Saved(_) => self.thin(&index, name, entrance).await,
+                outcome => index.leave(name, entrance, matches!(outcome, Outcome::Unknown)),
+            }
         }
         Ok(outcome)
     }
@@ -140,32 +146,16 @@ impl Session {
         self.store().save_express(rewrite, text).await.map(Some)
     }
 
-    /// Puts the session into its user's index, where that may be refused.
-    async fn enter(
-        &self,
-        index: &Index<'_>,
-        addition: &tuckbox::Invocation,
-        limit: usize,
-    ) -> Result<(), SessionError> {
-        for _ in 0..2 {
-            match Index::crowd(self.store().eval(addition).await?)? {
-                Some(crowd) if crowd.refused() => {
-                    if !index.make_room(crowd, limit).await? {
-                        break;
-                    }
-                }
-                _ => return Ok(()),
-            }
-        }
-        Err(SessionError::TooManySessions(limit))
-    }
-
-    async fn thin(&self, index: &Index<'_>, crowd: Crowd) -> Result<(), SessionError> {
-        let MaxSessions::EndOldest(most) = self.layer().max_sessions else { return Ok(()) };
-        for name in index.thin(crowd, most).await? {
+    /// Ends the user's sessions that are too many by this login.
+    async fn thin(&self, index: &Index<'_>, own: PublicId, entrance: Entrance) {
+        let MaxSessions::EndOldest(most) = self.layer().max_sessions else { return };
+        let (ended, result) = index.thin(own, entrance, most).await;
+        for name in ended {
             self.layer().listener.tell(EventKind::Revoked, name, None);
         }
-        Ok(())
+        if let Err(error) = result {
+            tracing::warn!(%error, "a user has too many sessions till their next login");
+        }
     }
 
     fn membership(&self) -> Membership {

@@ -8,17 +8,30 @@ use crate::{Config, EventKind, PublicId, Session, SessionError, shared::Shared};
 
 /// How many sessions a user may have at the same time.
 ///
-/// Sessions that are over do not count. Finding out costs a login that meets
-/// the limit 1 command for each session that is looked at, in 1 round trip, and
-/// 2 to 3 more to end one.
+/// Below the limit a login costs nothing for it, and logins at the same time do
+/// not pass it either: each ends another session. A login that is lost on its way
+/// leaves at most what it was to end, still listed, till the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxSessions {
     /// At most so many; beyond them a login ends the session that was not seen
-    /// for the longest time, of those with the 9 oldest logins. The default, with
-    /// 100.
+    /// for the longest time. The default, with 100.
+    ///
+    /// Up to 8, sessions that are over do not count. It costs a login at the
+    /// limit 1 command for each session, which it looks at, and 2 more, in 3 more
+    /// round trips.
+    ///
+    /// Above, a logout does not make room before its session would have gone
+    /// idle. A login at the limit costs 1 command more, in 1 more round trip: it
+    /// ends the session whose login is the oldest, unless that was seen since.
+    /// Then up to 8 more are looked at, and the one not seen for longest of all
+    /// ends, as far as was looked; up to 13 commands in 5 round trips. 2 more
+    /// commands follow a login in another process: what that ended is ended once
+    /// more, and taken out of the list.
     EndOldest(usize),
     /// At most so many; beyond them a login is
-    /// [`SessionError::TooManySessions`], after a look at all of them.
+    /// [`SessionError::TooManySessions`]. Sessions that are over do not count: a
+    /// login at the limit looks at all of them, which costs 1 command for each
+    /// and 1 more. The index comes first: 1 more round trip, 3 at the limit.
     Refuse(usize),
 }
 
@@ -59,7 +72,7 @@ impl Session {
 
     /// Ends one of the user's sessions; `false` when it is not there, or another
     /// user's. Requests of it that are under way cannot bring it back. Costs 2
-    /// commands and the reading of the session.
+    /// commands, 1 when it is not there, and the reading of the session.
     ///
     /// # Errors
     /// [`SessionError::NoUser`]; [`SessionError::Store`].

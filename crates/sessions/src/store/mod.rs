@@ -21,6 +21,7 @@
 //! configuration's numbers stand in front of each script, so that they are not
 //! sent each time.
 
+mod crowd;
 mod index;
 mod operation;
 mod record;
@@ -32,8 +33,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tuckbox::{Arg, Command, Db, ErrorReply, Invocation, Reply, Script};
 
+use self::crowd::Untold;
 pub(crate) use self::{
-    index::{Crowd, Index, Membership},
+    crowd::Entrance,
+    index::{Index, Membership},
     operation::{Operated, Operation, integer},
     record::{Found, Record},
     save::{Mode, Outcome, Save, Saved},
@@ -112,6 +115,7 @@ pub(crate) struct Store {
     pub(crate) values: Values,
     clock: Clock,
     breaker: Breaker,
+    untold: Untold,
     /// Sessions are in the form of Express.
     express: Option<ExpressForm>,
 }
@@ -128,7 +132,8 @@ impl Store {
     ) -> Self {
         let db = db.with_deadline(deadline);
         let scripts = Scripts::new(&times);
-        Self { db, prefix, times, scripts, values, clock, breaker: Breaker::default(), express }
+        let (breaker, untold) = (Breaker::default(), Untold::default());
+        Self { db, prefix, times, scripts, values, clock, breaker, untold, express }
     }
 
     /// The id of a new session.

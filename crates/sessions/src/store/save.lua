@@ -6,7 +6,8 @@
 -- Returns { status, seen was written, result of the operation }; { status, field }; { status, reads }.
 local DONE, UNKNOWN, ENDED, CONFLICT, FULL, UNFIT, REUSED = 1, 0, -1, -2, -3, -4, -5
 local key, mode, now = KEYS[1], ARGV[1], tonumber(ARGV[4])
-local f = redis.call('HMGET', key, 'token', 'seen', 'created', 'ended', 'user')
+local fresh = mode == 'new' and redis.call('EXISTS', key) == 0
+local f = fresh and {} or redis.call('HMGET', key, 'token', 'seen', 'created', 'ended', 'user')
 local token, seen, created = f[1], tonumber(f[2] or ''), tonumber(f[3] or '')
 local alive = token and seen and created and now - seen < IDLE and now - created < ABSOLUTE
 
@@ -61,7 +62,7 @@ while ARGV[i] do
     i = i + ((op == 'set' or op == 'incr' or op == 'add') and 3 or 4)
   end
 end
-if adds > 0 and redis.call('HLEN', key) + adds > MOST then
+if adds > 0 and (fresh and 0 or redis.call('HLEN', key)) + adds > MOST then
   local has, count = values()
   i = 8
   while ARGV[i] do

@@ -1,8 +1,8 @@
 //! The session layer as clients meet it: the example `conformance` as a program,
 //! over HTTP, on every store, among parallel requests and failing stores.
 //!
-//! `cargo test` builds the example first; `cargo test --test kit` alone does
-//! not, so run `cargo build --example conformance` before it.
+//! The example is a part of this test, which starts itself as that program: so
+//! there is nothing to be built before.
 //!
 //! Another server with the example's routes can be looked at the same way. This
 //! prints a table, and fails nothing:
@@ -23,6 +23,8 @@
 )]
 
 mod client;
+#[path = "../../examples/conformance.rs"]
+mod conformance;
 mod cookies;
 mod costs;
 mod faults;

@@ -1,8 +1,8 @@
 //! The example as a running program, on each store.
 
 use std::{
+    env,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -11,7 +11,15 @@ use std::{
 
 use tuckbox_test_redis::RedisServer;
 
-use crate::client::{Browser, SOON};
+use crate::{
+    client::{Browser, SOON},
+    conformance,
+};
+
+/// The test of this very program that is the example, and what it waits for to
+/// run it: other tests that are ignored as a rule may be asked for with it.
+const TEST_THAT_RUNS_IT: &str = "program::runs_the_example";
+const RUN: &str = "RUN_CONFORMANCE";
 
 /// The running program; it ends with this value, as if by `kill -9`.
 pub(crate) struct Program {
@@ -30,9 +38,10 @@ struct Log {
 impl Program {
     /// The example with its sessions at `url`.
     pub(crate) fn start(url: &str) -> Self {
-        let mut child = Command::new(example())
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args([TEST_THAT_RUNS_IT, "--exact", "--ignored", "--nocapture"])
             .env_clear()
-            .envs([("PORT", "0"), ("REDIS_URL", url), ("LOG_FORMAT", "json")])
+            .envs([("PORT", "0"), ("REDIS_URL", url), ("LOG_FORMAT", "json"), (RUN, "1")])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -93,12 +102,12 @@ impl Log {
     }
 }
 
-/// Where cargo puts the example: beside the directory of this test.
-fn example() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let built = own.parent().unwrap().parent().unwrap().join("examples").join("conformance");
-    assert!(built.exists(), "run `cargo build --example conformance` first: {}", built.display());
-    built
+#[test]
+#[ignore = "it is the example itself, which the other tests start"]
+fn runs_the_example() {
+    if env::var_os(RUN).is_some() {
+        conformance::main();
+    }
 }
 
 /// Runs a test on the program over each kind of store, all at the same time.

@@ -250,3 +250,19 @@ async fn a_recent_login_is_asked_for_where_it_matters() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_id_with_another_secret_prolongs_nothing() {
+    on_every_store(async |db: Db| {
+        let clock = clock();
+        let app = app(&db, plain().clock(clock.clone()));
+        let mut browser = Browser::logged_in(app, "ada").await;
+        let (of_session, secret) = browser.id().split_at(20);
+        let forged = format!("session={of_session}{}", "A".repeat(secret.len()));
+        clock.advance(40 * MINUTE);
+        assert_eq!(browser.send("/user", Some(forged.as_bytes())).await.body, "nobody");
+        clock.advance(20 * MINUTE);
+        assert_eq!(browser.body("/user").await, "nobody");
+    })
+    .await;
+}

@@ -13,6 +13,7 @@ mod devices;
 mod express_scripts;
 mod guide;
 mod lifetime;
+mod limit;
 mod login;
 mod promises;
 mod races;
