@@ -2,19 +2,21 @@
 
 CARGO ?= cargo
 export TUCKBOX_REQUIRE_REDIS ?= 1
+# With 0, the tests of the container images are skipped without root.
+export TUCKBOX_REQUIRE_CONTAINERS ?= 1
 # The same random programs every time, so that a change is judged by what it
 # changed. A plain `cargo test` tries new ones.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: all build test setup unit browser deploy lint doc fuzz bench bench-stores build-lambda sam-deploy clean
+.PHONY: all build test setup unit run-it browser deploy lint doc fuzz bench bench-stores build-lambda sam-deploy clean
 
 all: build
 
 build:
 	$(CARGO) build --release --locked
 
-# Everything, with what it needs: Debian packages by apt-get, npm packages.
-test: setup unit browser
+# Everything, with what it needs: Debian packages by apt-get, packages of npm and pip.
+test: setup unit run-it browser deploy
 
 setup:
 	tests/setup
@@ -23,6 +25,9 @@ unit:
 	cd tests/express && npm ci --no-audit --no-fund --loglevel=error
 	TUCKBOX_REQUIRE_EXPRESS=1 $(CARGO) test --workspace --locked
 	$(CARGO) test -p tuckbox-serve --all-features --locked
+
+run-it: build
+	tests/cargo-run
 
 browser: build
 	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && npm test
@@ -36,7 +41,7 @@ doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
 # What is deployed: the functions under AWS's emulator, the images under runc,
-# the templates. As root, and not yet a part of `make test`.
+# the templates.
 deploy:
 	tests/deploy/setup
 	tests/deploy/run

@@ -13,13 +13,17 @@ small=(
     CARGO_INCREMENTAL=0
 )
 
+# What makes it need nothing. C's library is linked in: a container's empty root has none, and an
+# older Linux has an older one. Such a program cannot look up at run time whether that library has
+# getrandom, and would read /dev/urandom instead: all systems that it is for have it.
+static=(-C target-feature=+crt-static --cfg 'getrandom_backend="linux_getrandom"')
+
 # build_static ARGUMENTS...: has cargo build for this machine's processor, and says in `static_dir`
-# where the programs are. C's library is linked in: a container's empty root has none, and an older
-# Linux has an older one.
+# where the programs are.
 build_static() {
     local host
     host="$(rustc -vV | sed -n 's/^host: //p')"
-    env "${small[@]}" RUSTFLAGS="-C target-feature=+crt-static" \
+    env "${small[@]}" RUSTFLAGS="${static[*]}" \
         cargo build --release --locked --target "$host" "$@"
     static_dir="$target_dir/$host/release"
 }

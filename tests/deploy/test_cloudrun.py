@@ -4,10 +4,13 @@ that is nobody, SIGTERM and 10 s. The build stage is replaced by what it would h
 import json
 import os
 import re
+import shutil
 import socket
+import subprocess
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
 from rig import programs
 from rig.browser import Browser
@@ -129,6 +132,34 @@ class TheImage(WithImage):
         mounts = {secret.name: "/secrets/redis-url"}
         container = self.enterContext(Container(self.image, env, mounts)).ready()
         self.assertEqual(Browser(container.port).log_in("ada").get("/lessons/completed").status, 200)
+
+
+class TheContext(unittest.TestCase):
+    """What a build of the image gets to see: here the build stage itself is never run."""
+
+    def test_it_has_every_package_of_the_workspace_and_the_build_script(self):
+        context = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="context-")))
+        [first, *lines] = [
+            line
+            for line in (programs.CLOUDRUN / "Containerfile.dockerignore").read_text().splitlines()
+            if line and not line.startswith("#")
+        ]
+        self.assertEqual(first, "*")
+        for line in lines:
+            if line.startswith("!"):
+                source, target = programs.ROOT / line[1:], context / line[1:]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if source.is_dir():
+                    shutil.copytree(source, target, ignore=shutil.ignore_patterns("node_modules", "target"))
+                else:
+                    shutil.copy2(source, target)
+        asked = ["cargo", "metadata", "--no-deps", "--format-version", "1", "--locked", "--offline"]
+        done = subprocess.run(asked, cwd=context, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        packages = {package["name"] for package in json.loads(done.stdout)["packages"]}
+        self.assertLessEqual({"lessons", "views"}, packages)
+        self.assertTrue(os.access(context / "deploy/cloudrun/build", os.X_OK))
+        self.assertTrue((context / "deploy/static.sh").is_file())
 
 
 class Stopping(WithImage):

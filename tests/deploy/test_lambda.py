@@ -175,7 +175,8 @@ class TheParameter(WithFunction):
     def test_a_slow_answer_is_waited_for(self):
         store = self.store()
         function = self.function(self.extension(value=store.url, delay_s=0.5).env())
-        self.assertEqual(function.invoke(event("sample-event"))["statusCode"], 303)
+        answer = function.invoke(event("sample-event"))
+        self.assertEqual(answer["statusCode"], 303, function.said())
 
     def test_an_answer_that_does_not_come_is_an_error_and_the_next_request_tries_again(self):
         store = self.store()

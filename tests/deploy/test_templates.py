@@ -74,6 +74,27 @@ class TheLambdaTemplate(unittest.TestCase):
             [policy] = function["Properties"]["Policies"]
             self.assertEqual(list(policy), ["SSMParameterReadPolicy"])
 
+    def test_the_extension_remembers_nothing_that_a_rotation_has_made_old(self):
+        variables = self.template["Globals"]["Function"]["Environment"]["Variables"]
+        self.assertEqual(variables["SSM_PARAMETER_STORE_TTL"], "0")
+        self.assertIn("REDIS_URL_SSM_PARAMETER", variables)
+
+    def test_it_knows_the_extension_in_each_region_for_both_processors(self):
+        regions = self.template["Mappings"]["Extension"]
+        self.assertGreater(len(regions), 30)
+        for region, layer in regions.items():
+            with self.subTest(region=region):
+                self.assertEqual(sorted(layer), ["Account", "Arm", "X86"])
+                self.assertRegex(layer["Account"], r"^\d{12}$")
+
+    def test_it_logs_json_at_a_level_and_traces(self):
+        function = self.template["Globals"]["Function"]
+        self.assertEqual(function["Runtime"], "provided.al2023")
+        self.assertEqual(function["Tracing"], "Active")
+        self.assertEqual(function["LoggingConfig"]["LogFormat"], "JSON")
+        self.assertEqual(function["LoggingConfig"]["ApplicationLogLevel"], {"Ref": "LogLevel"})
+        self.assertEqual(self.template["Parameters"]["Architecture"]["AllowedValues"], ["x86_64", "arm64"])
+
     def test_it_holds_no_secret_and_no_url_of_a_store(self):
         self.assertNotRegex(TEMPLATE.read_text(), r"rediss?://")
 

@@ -1,11 +1,11 @@
 //! The app as every program of it begins and ends, whatever serves it.
 
-use std::{error::Error, net::Ipv4Addr};
+use std::{error::Error, net::Ipv4Addr, time::Duration};
 
 use tuckbox::{Db, Options, Refresh};
 use tuckbox_serve::{
     Config,
-    secret::{Ask, Secret},
+    secret::{Ask, Secret, SecretError},
 };
 
 use crate::{App, Login, Settings};
@@ -18,25 +18,42 @@ pub async fn open(config: Config) -> Result<tuckbox_serve::App, Box<dyn Error + 
     // A platform brings requests from everywhere, whatever address it brings them to.
     let reached_at = if config.is_private() { config.bind } else { Ipv4Addr::UNSPECIFIED.into() };
     let settings = Settings::from_lookup(variable, reached_at)?;
-    let db = open_database(&config, &settings.database_url).await?;
+    let secret = secret_url()?;
+    // The extension that reads it works from the first request on.
+    let before_requests = secret.is_none();
+    let db = open_database(&config, &settings.database_url, secret).await?;
     tracing::info!(database = ?db, "database opened");
     if settings.login == Login::Open {
         tracing::warn!("anybody can log in as anybody (LOGIN=open): for demonstrations only");
     }
     let app = App::new(db.clone(), settings.login);
-    let checked = app.clone();
-    Ok(tuckbox_serve::App::new(app.router(db.clone(), &settings))
+    let (checked, warmed) = (app.clone(), app.clone());
+    let served = tuckbox_serve::App::new(app.router(db.clone(), &settings))
         .readiness(move || {
             let app = checked.clone();
             async move { app.ping().await }
         })
-        .on_close(move || async move { db.close().await }))
+        .on_close(move || async move { db.close().await });
+    Ok(match before_requests {
+        true => served.warm_up(async move { warmed.ping().await }),
+        false => served,
+    })
 }
 
-/// The database that the environment names. A URL in a file or in Parameter Store is read when it is
-/// first needed, and again when the server refuses its password: so it can be rotated.
-async fn open_database(config: &Config, url: &str) -> Result<Db, Box<dyn Error + Send + Sync>> {
+/// A URL in a file or in Parameter Store. That is read when it is first needed, and again when the
+/// server refuses its password: so it can be rotated.
+fn secret_url() -> Result<Option<Secret>, SecretError> {
     let secret = Secret::from_env("REDIS_URL")?.filter(|secret| secret.fixed().is_none());
+    // The database bounds by itself how often it asks.
+    Ok(secret.map(|secret| secret.pause(Duration::ZERO)))
+}
+
+/// The database at `secret`, or else at `url`.
+async fn open_database(
+    config: &Config,
+    url: &str,
+    secret: Option<Secret>,
+) -> Result<Db, Box<dyn Error + Send + Sync>> {
     let Some(secret) = secret else {
         config.require_durable(url)?;
         return Ok(Db::open(url).await?);

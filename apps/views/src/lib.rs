@@ -10,7 +10,7 @@
 //!
 //! The server's other variables are those of [`tuckbox_serve::Config`].
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use axum::{
     Router,
@@ -21,7 +21,7 @@ use axum::{
 use tuckbox::{Db, Options, Refresh, cmd};
 use tuckbox_serve::{
     App,
-    secret::{Ask, Secret},
+    secret::{Ask, Secret, SecretError},
 };
 use tuckbox_sessions::{Config, Cookies, Session, SessionError, SessionLayer};
 
@@ -48,7 +48,10 @@ const HOME: &str = r#"<!doctype html>
 pub async fn open(config: tuckbox_serve::Config) -> Result<App, Failure> {
     let sessions = session_config(config.is_private())?;
     let url = tuckbox::url_from_env(variable).unwrap_or_else(|| DEFAULT_URL.to_owned());
-    let db = open_database(&config, &url).await?;
+    let secret = secret_url()?;
+    // The extension that reads it works from the first request on.
+    let before_requests = secret.is_none();
+    let db = open_database(&config, &url, secret).await?;
     tracing::info!(database = ?db, "database opened");
 
     let router = Router::new()
@@ -57,20 +60,32 @@ pub async fn open(config: tuckbox_serve::Config) -> Result<App, Failure> {
         .route("/foo", get(view))
         .route("/bar", get(view))
         .layer(SessionLayer::new(db.clone(), sessions));
-    let checked = db.clone();
-    Ok(App::new(router)
+    let (checked, warmed) = (db.clone(), db.clone());
+    let served = App::new(router)
         .default_port(DEFAULT_PORT)
-        .readiness(move || {
-            let db = checked.clone();
-            async move { db.call(cmd!("PING")).await.map(drop) }
-        })
-        .on_close(move || async move { db.close().await }))
+        .readiness(move || ping(checked.clone()))
+        .on_close(move || async move { db.close().await });
+    Ok(if before_requests { served.warm_up(ping(warmed)) } else { served })
 }
 
-/// The database that the environment names. A URL in a file or in Parameter Store is read when it is
-/// first needed, and again when the server refuses its password: so it can be rotated.
-async fn open_database(config: &tuckbox_serve::Config, url: &str) -> Result<Db, Failure> {
+async fn ping(db: Db) -> Result<(), tuckbox::Error> {
+    db.call(cmd!("PING")).await.map(drop)
+}
+
+/// A URL in a file or in Parameter Store. That is read when it is first needed, and again when the
+/// server refuses its password: so it can be rotated.
+fn secret_url() -> Result<Option<Secret>, SecretError> {
     let secret = Secret::from_env("REDIS_URL")?.filter(|secret| secret.fixed().is_none());
+    // The database bounds by itself how often it asks.
+    Ok(secret.map(|secret| secret.pause(Duration::ZERO)))
+}
+
+/// The database at `secret`, or else at `url`.
+async fn open_database(
+    config: &tuckbox_serve::Config,
+    url: &str,
+    secret: Option<Secret>,
+) -> Result<Db, Failure> {
     let Some(secret) = secret else {
         config.require_durable(url)?;
         return Ok(Db::open(url).await?);

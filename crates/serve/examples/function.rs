@@ -57,6 +57,15 @@ async fn trouble() {
     panic!("deep trouble")
 }
 
+async fn warm_up() -> Result<(), io::Error> {
+    match std::env::var("STORE").as_deref() {
+        Ok("away") => return Err(io::Error::other("the store is away")),
+        Ok("silent") => std::future::pending().await,
+        _ => tracing::info!("warmed up"),
+    }
+    Ok(())
+}
+
 async fn open(_: Config) -> Result<App, io::Error> {
     if std::env::var_os("FAIL_TO_OPEN").is_some() {
         return Err(io::Error::other("no luck \"today\""));
@@ -70,7 +79,7 @@ async fn open(_: Config) -> Result<App, io::Error> {
         .route("/slow", get(slow))
         .route("/stuck", get(stuck))
         .route("/panic", get(trouble));
-    Ok(App::new(router).on_close(async || {
+    Ok(App::new(router).warm_up(warm_up()).on_close(async || {
         tracing::info!("flushed");
         Ok::<_, io::Error>(())
     }))

@@ -8,8 +8,8 @@ use crate::health::Check;
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-type Closing = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
-type Close = Box<dyn FnOnce() -> Closing + Send>;
+type Step = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+type Close = Box<dyn FnOnce() -> Step + Send>;
 
 /// What a program serves, the same as a local server, in a container and as a Lambda function:
 /// its routes, how it tells that it can work, and how it lets go of what it holds.
@@ -31,6 +31,7 @@ type Close = Box<dyn FnOnce() -> Closing + Send>;
 pub struct App {
     pub(crate) router: Router,
     pub(crate) check: Option<Check>,
+    warm_up: Option<Step>,
     close: Option<Close>,
     pub(crate) default_port: u16,
 }
@@ -42,7 +43,7 @@ impl App {
     /// The routes alone: always ready, with nothing to close, on port 5000.
     #[must_use]
     pub fn new(router: Router) -> Self {
-        Self { router, check: None, close: None, default_port: DEFAULT_PORT }
+        Self { router, check: None, warm_up: None, close: None, default_port: DEFAULT_PORT }
     }
 
     /// Asks `check` whenever `/readyz` is asked. An error, or no answer within 1 s, makes it 503;
@@ -55,6 +56,20 @@ impl App {
         E: Into<BoxError>,
     {
         self.check = Some(Check::new(check));
+        self
+    }
+
+    /// On AWS Lambda with `WARM_UP=on` ([`Config::warm_up`](crate::Config::warm_up)), awaits
+    /// `warm_up` while the sandbox is initialised, for at most 500 ms: to connect to a store, say,
+    /// before there is a request that would wait for it. Its error is logged and no more, since the
+    /// first request may have better luck.
+    #[must_use]
+    pub fn warm_up<R, E>(mut self, warm_up: R) -> Self
+    where
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.warm_up = Some(Box::pin(async move { warm_up.await.map_err(Into::into) }));
         self
     }
 
@@ -79,6 +94,12 @@ impl App {
     pub fn default_port(mut self, port: u16) -> Self {
         self.default_port = port;
         self
+    }
+
+    /// Takes out what [`App::warm_up`] gave.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn take_warm_up(&mut self) -> Option<Step> {
+        self.warm_up.take()
     }
 
     /// Takes out what [`App::on_close`] gave.

@@ -85,6 +85,10 @@ pub struct Config {
     /// answers. Must be what `InvokeMode` of its function URL says; API Gateway and load balancers
     /// take `buffered` alone.
     pub invoke_mode: InvokeMode,
+    /// `WARM_UP` = `off` (default) | `on`: whether an AWS Lambda function does before its first
+    /// request what [`App::warm_up`](crate::App::warm_up) says. Where the first request waits for
+    /// the start, it waits as long either way; with provisioned concurrency it does not.
+    pub warm_up: bool,
     /// `DATA_VOLUME` = `ephemeral` | `persistent`: whether a directory of this process outlives
     /// it. Defaults to what the platform is known for; see [`Config::require_durable`].
     pub data_volume: DataVolume,
@@ -132,6 +136,7 @@ impl Default for Config {
             trusted_proxy_hops: 0,
             google_cloud_project: None,
             invoke_mode: InvokeMode::Buffered,
+            warm_up: false,
             data_volume: DataVolume::Persistent,
             platform: Platform::Local,
         }
@@ -215,6 +220,7 @@ impl Config {
         let project = &mut config.google_cloud_project;
         settings.read("GOOGLE_CLOUD_PROJECT", project, value::project)?;
         settings.read("INVOKE_MODE", &mut config.invoke_mode, value::invoke_mode)?;
+        settings.read("WARM_UP", &mut config.warm_up, value::switch)?;
         settings.read("DATA_VOLUME", &mut config.data_volume, value::data_volume)?;
         Ok(config)
     }
@@ -347,6 +353,7 @@ mod tests {
             ("TRUSTED_PROXY_HOPS", "2"),
             ("GOOGLE_CLOUD_PROJECT", "shop-1"),
             ("INVOKE_MODE", "RESPONSE_STREAM"),
+            ("WARM_UP", "on"),
             ("DATA_VOLUME", "ephemeral"),
         ])
         .unwrap();
@@ -368,6 +375,7 @@ mod tests {
             trusted_proxy_hops: 2,
             google_cloud_project: Some("shop-1".to_owned()),
             invoke_mode: InvokeMode::ResponseStream,
+            warm_up: true,
             data_volume: DataVolume::Ephemeral,
             platform: Platform::Local,
         };
@@ -397,6 +405,7 @@ mod tests {
             ("TRUSTED_PROXY_HOPS", "17"),
             ("GOOGLE_CLOUD_PROJECT", "a/b"),
             ("INVOKE_MODE", "streaming"),
+            ("WARM_UP", "no"),
             ("DATA_VOLUME", "yes"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();

@@ -57,6 +57,7 @@
 
 mod answer;
 mod event;
+mod registration;
 mod runtime_api;
 mod work;
 
@@ -75,7 +76,7 @@ use std::{
 use lambda_http::Request;
 use lambda_runtime::{LambdaInvocation, Runtime, Service, service_fn};
 
-use self::{event::Event, runtime_api::RuntimeApi, work::Work};
+use self::{event::Event, registration::Registration, runtime_api::RuntimeApi, work::Work};
 use crate::{
     app::{App, BoxError},
     config::{Config, InvokeMode},
@@ -91,38 +92,51 @@ use crate::{
 const FINISH_LIMIT: Duration = Duration::from_millis(150);
 const CLOSE_LIMIT: Duration = Duration::from_millis(300);
 
+/// How long a start may wait for [`App::warm_up`]: Lambda gives it 10 s in all, and a store that is
+/// there answers sooner.
+const WARM_UP_LIMIT: Duration = Duration::from_millis(500);
+
 /// The whole of a function's `main`: as [`run`](crate::run()), but what `open` makes answers
 /// Lambda's events. An error of `open` is told to Lambda as the error of its initialisation.
 ///
-/// `open` runs while Lambda initialises the sandbox: it should not wait for others, since the
-/// first request does.
+/// `open` runs while Lambda initialises the sandbox: it should not wait for others. What is better
+/// done beforehand than by the first request is for [`App::warm_up`].
 pub fn run<O, F, E>(open: O) -> ExitCode
 where
     O: FnOnce(Config) -> F,
     F: Future<Output = Result<App, E>>,
     E: Into<BoxError>,
 {
-    crate::run(|config| serve(open, config))
+    // Lambda answers this while the rest gets ready.
+    let begun = RuntimeApi::from_env().map(|api| (Registration::begin(&api), api));
+    crate::run(|config| async move {
+        let (registration, api) = begun?;
+        serve(open, config, registration, api).await
+    })
 }
 
-async fn serve<O, F, E>(open: O, config: Config) -> Result<(), BoxError>
+async fn serve<O, F, E>(
+    open: O,
+    config: Config,
+    registration: Registration,
+    api: RuntimeApi,
+) -> Result<(), BoxError>
 where
     O: FnOnce(Config) -> F,
     F: Future<Output = Result<App, E>>,
     E: Into<BoxError>,
 {
-    let api = RuntimeApi::from_env()?;
     let mut signals = Signals::new()?;
-    // Lambda must know of the extension before the first event is asked for.
-    let opening = async { open(config.clone()).await.map_err(Into::into) };
-    let (opened, ()) = tokio::join!(opening, api.register());
-    let mut app = match opened {
+    let mut app = match open(config.clone()).await {
         Ok(app) => app,
         Err(error) => {
+            let error = error.into();
             api.report_init_error(&*error).await;
             return Err(error);
         }
     };
+    // Lambda must know of the extension before the first event is asked for.
+    let (_extension, ()) = tokio::join!(registration.finish(&api), warm_up(&mut app, &config));
     let close = app.take_close();
     let served = Function::new(app, config)?.serve(&mut signals).await;
     let closed = match tokio::time::timeout(CLOSE_LIMIT, close).await {
@@ -130,6 +144,16 @@ where
         Err(_) => Err(format!("not done within {} ms", CLOSE_LIMIT.as_millis()).into()),
     };
     served.and(closed.map_err(ServeError::Close)).map_err(Into::into)
+}
+
+/// Does beforehand what the app wants so, in the time that the start may take for it.
+async fn warm_up(app: &mut App, config: &Config) {
+    let Some(warm_up) = app.take_warm_up().filter(|_| config.warm_up) else { return };
+    match tokio::time::timeout(WARM_UP_LIMIT, warm_up).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "not warmed up: the first request will tell"),
+        Err(_) => tracing::warn!("not warmed up in time: the first request will tell"),
+    }
 }
 
 /// What answers events. Lives as long as the process.

@@ -57,8 +57,12 @@ impl Db {
     /// ```
     ///
     /// - Nothing is asked before the first call. Calls that come meanwhile wait
-    ///   for the same answer, each within its own deadline. An answer that comes
-    ///   later than that is kept for the next call.
+    ///   for the same answer, each for [`Options::source_timeout`]; their deadlines
+    ///   begin when they have it. An answer that comes later than that is kept for
+    ///   the next call.
+    /// - After [`Options::source_max_age`] it is asked again, by one call; others
+    ///   use what is known. If it knows another URL, later calls go there. If it
+    ///   fails, what is known holds for as long again.
     /// - When the server refuses the credentials, in a cluster or of Sentinels any
     ///   server, `source` is asked once with [`Refresh::Again`]. If it knows
     ///   another URL, the call is made once more there; if not, the server's

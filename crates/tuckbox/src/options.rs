@@ -33,6 +33,15 @@ pub struct Options {
     /// [`Error::Busy`](crate::Error::Busy). Default 8192, about a tenth of a
     /// second's work for one Redis.
     pub max_in_flight: usize,
+    /// How long a call waits for the source of
+    /// [`Db::from_source`](crate::Db::from_source), apart from the deadline, whose
+    /// clock stands still meanwhile: the source of a secret may be slow, and is
+    /// asked once in a long time. Default 3 s.
+    pub source_timeout: Duration,
+    /// How long what the source of [`Db::from_source`](crate::Db::from_source) said
+    /// counts as fresh; then one call asks it again, and others go on with what
+    /// they have. Default 5 minutes.
+    pub source_max_age: Duration,
     /// A PEM file with the certificates that may sign a `rediss://` server's,
     /// in place of the public ones. The URL's `cacert` parameter overrides it.
     pub ca_file: Option<PathBuf>,
@@ -45,6 +54,8 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(1),
             max_idle: Duration::from_secs(180),
             max_in_flight: 8192,
+            source_timeout: Duration::from_secs(3),
+            source_max_age: Duration::from_secs(300),
             ca_file: None,
         }
     }

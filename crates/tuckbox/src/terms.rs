@@ -22,6 +22,12 @@ impl Terms {
         Self { idempotent, ..self }
     }
 
+    /// The same with a clock that stood still since `began`.
+    #[cfg(feature = "redis")]
+    pub(crate) fn without_since(self, began: Instant) -> Self {
+        Self { started: self.started + began.elapsed(), ..self }
+    }
+
     /// What is left of the deadline.
     #[cfg(feature = "redis")]
     pub(crate) fn left(&self) -> Duration {

@@ -18,21 +18,26 @@ class Emulated(Process):
     """A function under AWS's own emulator, which starts it at the first event. Use it in a `with`."""
 
     def __init__(self, app, env):
-        self.port = free_port()
+        self.port, api_port = free_port(), free_port()
         self.bootstrap = programs.bootstrap(app)
         limits = {"AWS_LAMBDA_FUNCTION_TIMEOUT": "20", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256"}
         addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{self.port}"]
-        addresses += ["--runtime-api-address", f"127.0.0.1:{free_port()}"]
+        addresses += ["--runtime-api-address", f"127.0.0.1:{api_port}"]
         command = [programs.TOOLS / "rie", *addresses, "--log-level", "info", self.bootstrap]
         super().__init__(command, {**limits, **env})
-        self.ready(self.port)
+        # Lambda's own interface is there before the function is.
+        self.ready(api_port).ready(self.port)
 
     def invoke(self, event):
         """What the function answers to the event."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_LIMIT_S)
         try:
             connection.request("POST", INVOCATIONS, json.dumps(event))
-            return json.loads(connection.getresponse().read())
+            answer = connection.getresponse().read().decode()
+            try:
+                return json.loads(answer)
+            except ValueError:
+                raise AssertionError(f"the emulator answers {answer!r}:\n{self.said()}") from None
         finally:
             connection.close()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,10 +15,16 @@ PATIENCE_S = 60
 
 
 def free_port():
-    """A port of the loopback interface that nobody listens on just now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port of the loopback interface that nobody listens on just now, below those that the system
+    gives to connections: one of them could take it before the program that it is for."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_until(happened, what, limit_s=PATIENCE_S):

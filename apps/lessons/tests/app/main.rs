@@ -17,6 +17,7 @@ mod harness;
 mod names;
 mod page;
 mod process;
+mod round_trips;
 mod stores;
 mod trouble;
 mod tutorial;

@@ -145,6 +145,14 @@ pub(super) fn invoke_mode(text: &str) -> Parsed<InvokeMode> {
     }
 }
 
+pub(super) fn switch(text: &str) -> Parsed<bool> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off"),
+    }
+}
+
 pub(super) fn data_volume(text: &str) -> Parsed<DataVolume> {
     match text {
         "persistent" => Ok(DataVolume::Persistent),

@@ -1,15 +1,12 @@
-//! What the Lambda library does not do at the runtime's interface: to register for the signal of
-//! the end without a process or a crate for it, and to report that the program cannot begin.
+//! Where Lambda's runtime interface is, and what the library does not say there: that the program
+//! cannot begin.
 
 use std::{error::Error, time::Duration};
 
 use axum::body::Body;
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Uri};
 
-use crate::{
-    error::ServeError,
-    loopback::{self, LoopbackError},
-};
+use crate::{error::ServeError, loopback};
 
 /// Required by the library, which panics without them.
 const REQUIRED: [&str; 4] = [
@@ -19,11 +16,8 @@ const REQUIRED: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 ];
 
-/// Must be unique among the function's extensions.
-const EXTENSION: &str = "tuckbox-sigterm";
-
 /// How long to wait for an answer, which comes from this machine.
-const LIMIT: Duration = Duration::from_secs(2);
+pub(super) const LIMIT: Duration = Duration::from_secs(2);
 
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -31,9 +25,9 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub(super) struct RuntimeApi {
     /// `host:port`.
-    address: String,
+    pub(super) address: String,
     /// Before each path: none on Lambda, something in some emulators.
-    prefix: String,
+    pub(super) prefix: String,
 }
 
 impl RuntimeApi {
@@ -61,80 +55,30 @@ impl RuntimeApi {
         })
     }
 
-    /// Registers an extension that asks for no events: Lambda announces the end by SIGTERM only to
-    /// sandboxes that have one. A program without it works too, and is killed unannounced.
-    pub(super) async fn register(&self) {
-        let request = self.request(Method::POST, "/2020-01-01/extension/register", |headers| {
-            headers.insert("lambda-extension-name", HeaderValue::from_static(EXTENSION));
-        });
-        let answer = self.send(request.map(|()| Body::from(r#"{"events":[]}"#))).await;
-        let id = answer.as_ref().ok().and_then(|answer| {
-            let id = answer.headers().get("lambda-extension-identifier")?.clone();
-            answer.status().is_success().then_some(id)
-        });
-        match id {
-            Some(id) => {
-                let api = self.clone();
-                tokio::spawn(async move { api.wait_for_events(id).await });
-            }
-            None => {
-                let answer = answer.map(|answer| answer.status());
-                tracing::debug!(?answer, "no extension: the end will come unannounced");
-            }
-        }
-    }
-
-    /// Tells Lambda that the extension is ready. The answer never comes, since there are no
-    /// events, so this ends with the process.
-    async fn wait_for_events(&self, id: HeaderValue) {
-        let request = self.request(Method::GET, "/2020-01-01/extension/event/next", |headers| {
-            headers.insert("lambda-extension-identifier", id);
-        });
-        let request = request.map(|()| Body::empty());
-        if let Err(error) = loopback::send(&self.address, request, ANSWER_BYTES_MAX).await {
-            tracing::debug!(%error, "the extension was let go");
-        }
-    }
-
     /// Tells Lambda why the program ends. The text of `error` shows in the function's responses.
     pub(super) async fn report_init_error(&self, error: &(dyn Error + Send + Sync)) {
-        let path = "/2018-06-01/runtime/init/error";
-        let request = self.request(Method::POST, path, |headers| {
-            let kind = HeaderValue::from_static("Runtime.OpenFailed");
-            headers.insert("lambda-runtime-function-error-type", kind);
-        });
         let report = serde_json::json!({
             "errorType": "Runtime.OpenFailed",
             "errorMessage": error.to_string(),
             "stackTrace": [],
         });
-        if let Err(error) = self.send(request.map(|()| Body::from(report.to_string()))).await {
-            tracing::debug!(%error, "the error could not be reported to Lambda");
-        }
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        set: impl FnOnce(&mut http::HeaderMap),
-    ) -> Request<()> {
-        let mut request = Request::new(());
-        *request.method_mut() = method;
+        let mut request = Request::new(Body::from(report.to_string()));
+        *request.method_mut() = Method::POST;
         // Both parts come from URIs and constants; a path that were none would be answered 404.
-        *request.uri_mut() = format!("{}{path}", self.prefix).parse().unwrap_or_default();
+        let path = format!("{}/2018-06-01/runtime/init/error", self.prefix);
+        *request.uri_mut() = path.parse().unwrap_or_default();
+        let headers = request.headers_mut();
         if let Ok(host) = HeaderValue::from_str(&self.address) {
-            request.headers_mut().insert(http::header::HOST, host);
+            headers.insert(http::header::HOST, host);
         }
-        set(request.headers_mut());
-        request
-    }
-
-    async fn send(&self, request: Request<Body>) -> Result<Response<bytes::Bytes>, LoopbackError> {
+        let kind = HeaderValue::from_static("Runtime.OpenFailed");
+        headers.insert("lambda-runtime-function-error-type", kind);
         let sent = loopback::send(&self.address, request, ANSWER_BYTES_MAX);
-        tokio::time::timeout(LIMIT, sent)
-            .await
-            .unwrap_or_else(|_| Err(LoopbackError::Connect(std::io::ErrorKind::TimedOut.into())))
+        match tokio::time::timeout(LIMIT, sent).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the error could not be reported to Lambda"),
+            Err(_) => tracing::debug!("the error could not be reported to Lambda in time"),
+        }
     }
 }
 

@@ -64,6 +64,35 @@ fn an_app_that_cannot_open_tells_lambda_why() {
 }
 
 #[test]
+fn what_is_done_beforehand_is_done_before_an_event_is_asked_for() {
+    let runtime = Runtime::start();
+    let mut function = Function::start_with(&runtime, &[("WARM_UP", "on")]);
+    runtime.is_asked_by(1);
+    assert_eq!(function.line()["message"], "warmed up");
+    assert_eq!(runtime.invoke(&get("/slow")).json()["body"], "slow");
+}
+
+#[test]
+fn a_start_does_not_fail_nor_wait_for_long_because_a_store_is_away() {
+    for (store, says) in [("away", "not warmed up: "), ("silent", "not warmed up in time: ")] {
+        let runtime = Runtime::start();
+        let mut function = Function::start_with(&runtime, &[("WARM_UP", "on"), ("STORE", store)]);
+        assert_eq!(runtime.invoke(&get("/slow")).json()["body"], "slow");
+        let line = function.line();
+        assert_eq!(line["level"], "WARN");
+        assert!(line["message"].as_str().unwrap().starts_with(says), "{line}");
+    }
+}
+
+#[test]
+fn unless_told_to_it_does_nothing_beforehand() {
+    let runtime = Runtime::start();
+    let mut function = Function::start(&runtime);
+    runtime.invoke(&get("/slow"));
+    assert_eq!(function.line()["message"], "slow began");
+}
+
+#[test]
 fn outside_of_lambda_it_says_what_it_is() {
     let output = command().stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -286,37 +286,56 @@ fn slow(url: String, may: &Arc<Semaphore>, options: Options) -> (Db, Arc<AtomicU
 }
 
 #[tokio::test]
-async fn a_slow_source_costs_the_deadline_and_answers_a_later_call() {
+async fn a_source_is_waited_for_so_long_and_answers_a_later_call() {
     let Some(guarded) = Guarded::start().await else { return };
     let may = Arc::new(Semaphore::new(0));
-    let (db, asked) = slow(guarded.url(OLD), &may, patient());
-    let hasty = db.with_deadline(Duration::from_millis(50));
-    let waiting = tokio::spawn(async move { count(&db).await });
+    let limit = Duration::from_millis(50);
+    let options = Options { source_timeout: limit, ..patient() };
+    let (db, asked) = slow(guarded.url(OLD), &may, options);
     let begin = Instant::now();
     let call = |_| {
-        let hasty = hasty.clone();
-        async move { count(&hasty).await.unwrap_err() }
+        let db = db.clone();
+        async move { count(&db).await.unwrap_err() }
     };
     for error in together((0..5).map(call)).await {
         assert!(matches!(error, Error::Source { refusal: None, .. }), "{error:?}");
         assert!(error.to_string().ends_with("no answer within 50 ms"), "{error}");
     }
     let took = begin.elapsed();
-    assert!(took >= Duration::from_millis(50) && took < Duration::from_secs(10), "{took:?}");
+    assert!(took >= limit && took < Duration::from_secs(10), "{took:?}");
+    // The question outlives the calls that put it.
     may.add_permits(1);
-    assert_eq!(waiting.await.unwrap().unwrap(), 1);
+    assert_eq!(count(&db).await.unwrap(), 1);
     assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
-async fn a_question_outlives_the_call_that_put_it() {
+async fn the_deadline_begins_when_the_source_has_answered() {
     let Some(guarded) = Guarded::start().await else { return };
-    let may = Arc::new(Semaphore::new(0));
-    let (db, asked) = slow(guarded.url(OLD), &may, patient());
-    count(&db.with_deadline(Duration::from_millis(1))).await.unwrap_err();
-    may.add_permits(1);
+    let (deadline, url) = (Duration::from_secs(2), guarded.url(OLD));
+    let source = move |_| {
+        let url = url.clone();
+        async move {
+            tokio::time::sleep(deadline).await;
+            Ok::<_, Error>(url)
+        }
+    };
+    let db = Db::from_source(source, Options { source_timeout: deadline * 30, ..patient() });
+    assert_eq!(count(&db.with_deadline(deadline)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_is_old_is_asked_for_again_and_holds_while_there_is_no_answer() {
+    let Some(guarded) = Guarded::start().await else { return };
+    let vault = Vault::new(format!("{}/3", guarded.url(OLD)));
+    let db = vault.db(Options { source_max_age: Duration::ZERO, ..patient() });
     assert_eq!(count(&db).await.unwrap(), 1);
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(count(&db).await.unwrap(), 2);
+    vault.set(format!("{}/4", guarded.url(OLD)));
+    assert_eq!(count(&db).await.unwrap(), 1);
+    vault.fail("away");
+    assert_eq!(count(&db).await.unwrap(), 2);
+    assert_eq!(vault.asked(), [Refresh::Cached; 4]);
 }
 
 #[tokio::test]

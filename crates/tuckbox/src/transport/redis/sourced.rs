@@ -54,6 +54,8 @@ struct Current {
     /// With its credentials.
     url: String,
     database: Arc<Database>,
+    /// When the source last named it, or was last asked to.
+    named: Instant,
 }
 
 impl Known {
@@ -88,6 +90,7 @@ impl Sourced {
         let current = self.lock().current.as_ref().map(|current| Current {
             url: current.url.clone(),
             database: Arc::new(current.database.twin()),
+            named: current.named,
         });
         let known = Known { current, ..Known::default() };
         Self::knowing(known, Arc::clone(&self.source), self.options.clone())
@@ -96,7 +99,7 @@ impl Sourced {
     /// Sends `piece` and waits for its replies; once more with another URL when
     /// the server refuses the credentials of this one.
     pub(super) async fn exchange(&self, piece: Piece<'_>, terms: Terms) -> Result<Replies, Error> {
-        let database = self.database(terms).await?;
+        let (database, terms) = self.database(terms).await?;
         let result = database.exchange(piece, terms).await;
         let Some(refusal) = Refusal::find(&result, &piece, terms) else { return result };
         self.doubt(&database);
@@ -104,8 +107,9 @@ impl Sourced {
             return result;
         }
         let applied = result.as_ref().is_err_and(Error::maybe_applied);
-        match self.ask(Some(&database), terms).await {
-            Ok(Some(other)) => match other.exchange(piece, terms).await {
+        let began = Instant::now();
+        match self.ask(Some(&database)).await {
+            Ok(Some(other)) => match other.exchange(piece, terms.without_since(began)).await {
                 Err(error) if applied => Err(error.with_applied(self)),
                 again => again,
             },
@@ -118,34 +122,47 @@ impl Sourced {
         }
     }
 
-    /// Where the source says, asked now if that must be.
-    async fn database(&self, terms: Terms) -> Result<Arc<Database>, Error> {
+    /// Where the source says, asked now if that must be, and the terms without
+    /// the time that took.
+    async fn database(&self, terms: Terms) -> Result<(Arc<Database>, Terms), Error> {
         let current = {
-            let known = self.lock();
+            let mut known = self.lock();
             if known.closed {
                 return Err(Error::Closed);
             }
-            let current = known.current.as_ref().map(|current| Arc::clone(&current.database));
-            match current {
-                Some(current) if !known.doubted || !known.may_ask() => return Ok(current),
-                current => current,
+            let (doubted, may_ask) = (known.doubted, known.may_ask());
+            match &mut known.current {
+                None => None,
+                Some(current) if doubted && may_ask => Some(Arc::clone(&current.database)),
+                Some(current) => {
+                    let fresh = current.named.elapsed() < self.options.source_max_age;
+                    let database = Arc::clone(&current.database);
+                    if doubted || fresh {
+                        return Ok((database, terms));
+                    }
+                    // This call asks; others go on meanwhile.
+                    current.named = Instant::now();
+                    Some(database)
+                }
             }
         };
-        match (self.ask(None, terms).await, current) {
-            (Ok(Some(database)), _) | (Ok(None), Some(database)) => Ok(database),
-            // The server may accept it again.
-            (Err(Error::Source { .. }), Some(doubted)) if !terms.left().is_zero() => Ok(doubted),
-            (Err(error), _) => Err(error),
-            (Ok(None), None) => Err(Error::Closed),
-        }
+        let began = Instant::now();
+        let asked = self.ask(current.as_ref().filter(|_| !self.lock().doubted)).await;
+        let database = match (asked, current) {
+            (Ok(Some(database)), _) | (Ok(None), Some(database)) => database,
+            // The server may accept it again, or still does.
+            (Err(Error::Source { .. }), Some(known)) => known,
+            (Err(error), _) => return Err(error),
+            (Ok(None), None) => return Err(Error::Closed),
+        };
+        Ok((database, terms.without_since(began)))
     }
 
     /// Asks the source, unless another call has just done so, for something
-    /// else than `refused`. `None` when there is nothing else.
+    /// else than `other_than`. `None` when there is nothing else.
     async fn ask(
         &self,
-        refused: Option<&Arc<Database>>,
-        terms: Terms,
+        other_than: Option<&Arc<Database>>,
     ) -> Result<Option<Arc<Database>>, Error> {
         let asked = async {
             let mut asking = self.asking.lock().await;
@@ -154,7 +171,7 @@ impl Sourced {
                 if known.closed {
                     return Err(Error::Closed);
                 }
-                if let Some(other) = known.instead_of(refused) {
+                if let Some(other) = known.instead_of(other_than) {
                     return Ok(Some(other));
                 }
                 if !known.may_ask() {
@@ -165,8 +182,9 @@ impl Sourced {
             let answer = asking.answer(|| (self.source)(refresh)).await;
             self.learn(refresh, answer)
         };
-        tokio::time::timeout(terms.left(), asked).await.unwrap_or_else(|_| {
-            let text = format!("no answer within {} ms", terms.deadline.as_millis());
+        let limit = self.options.source_timeout;
+        tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| {
+            let text = format!("no answer within {} ms", limit.as_millis());
             no_url(Arc::new(io::Error::new(io::ErrorKind::TimedOut, text)))
         })
     }
@@ -188,7 +206,7 @@ impl Sourced {
         }
         let Some(current) = opened.or_else(no_url)? else {
             known.doubted = false;
-            known.fruitless += 1;
+            known.fruitless += u32::from(refresh == Refresh::Again);
             return Ok(None);
         };
         let database = Arc::clone(&current.database);
@@ -203,7 +221,10 @@ impl Sourced {
             return Ok(None);
         }
         match transport::open_sourced(url, &self.options) {
-            Ok(database) => Ok(Some(Current { url: url.to_owned(), database: Arc::new(database) })),
+            Ok(database) => {
+                let (url, named) = (url.to_owned(), Instant::now());
+                Ok(Some(Current { url, database: Arc::new(database), named }))
+            }
             Err(error) => {
                 self.lock().doubted = true;
                 Err(Arc::new(error))
