@@ -8,7 +8,7 @@ export TUCKBOX_REQUIRE_CONTAINERS ?= 1
 # changed. A plain `cargo test` tries new ones.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: all build test setup unit run-it browser deploy lint doc fuzz bench bench-stores build-lambda sam-deploy clean
+.PHONY: all build test setup unit run-it browser deploy lint doc fuzz crash bench bench-stores build-lambda sam-deploy clean
 
 all: build
 
@@ -62,6 +62,11 @@ sam-deploy: build-lambda
 fuzz:
 	cd fuzz && for target in $$(cargo fuzz list); do \
 		RUSTC_BOOTSTRAP=1 ASAN_OPTIONS=detect_leaks=0 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+# Kills and power cuts by the thousand; see docs/durability.md. An hour or so.
+crash:
+	TUCKBOX_CRASH_ROUNDS=10000 TUCKBOX_POWER_CUTS=3000 $(CARGO) test --release --locked -p tuckbox-engine \
+		--test crash -- rounds:: power:: --nocapture
 
 bench: build
 	bench/run

@@ -8,7 +8,7 @@ use tuckbox_resp::{ErrorReply, Reply};
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("usage: bench-engine latency DIR | durable DIR | fill DIR KEYS")]
+    #[error("usage: bench-engine latency DIR | durable DIR | large DIR [SHARE] | fill DIR KEYS")]
     Usage,
     #[error("{0}")]
     Open(#[from] OpenError),

@@ -1,10 +1,11 @@
-//! Measures the engine alone, in process: `bench-engine latency|durable DIR` prints its figures
-//! as JSON, and `bench-engine fill DIR KEYS` makes a database for `bench/run start`.
+//! Measures the engine alone, in process: `bench-engine latency|durable|large DIR` prints its
+//! figures as JSON, and `bench-engine fill DIR KEYS` makes a database for `bench/run start`.
 
 mod durable;
 mod failure;
 mod fill;
 mod keys;
+mod large;
 mod latency;
 
 use std::{
@@ -33,9 +34,19 @@ fn run() -> Result<(), Failure> {
     let figures = match words.as_slice() {
         ["latency", dir] => latency::measure(Path::new(dir))?,
         ["durable", dir] => durable::measure(&PathBuf::from(dir))?,
-        ["fill", dir, keys] => {
-            let keys = keys.parse().map_err(|_| Failure::Usage)?;
-            return fill::fill(Path::new(dir), keys);
+        ["large", dir] => large::measure(Path::new(dir), 1)?,
+        ["large", dir, share] => {
+            let share = share.parse().ok().filter(|&share| share > 0).ok_or(Failure::Usage)?;
+            large::measure(Path::new(dir), share)?
+        }
+        ["bytes-per-key", ..] => return large::per_key(),
+        [role @ ("fill" | "first-answer" | "write"), dir, keys] => {
+            let (dir, keys) = (Path::new(dir), keys.parse().map_err(|_| Failure::Usage)?);
+            return match *role {
+                "fill" => fill::fill(dir, keys),
+                "first-answer" => large::answer_once(dir, keys),
+                _ => large::write_on(dir, keys),
+            };
         }
         _ => return Err(Failure::Usage),
     };

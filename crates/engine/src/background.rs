@@ -20,7 +20,7 @@ use crate::{
     checkpoint::{self, CheckpointError},
     database::{Database, LOGICAL, State},
     files::Files,
-    memory::{Keyspace, KeyspaceId, Removed},
+    memory::{Keyspace, KeyspaceId, Removed, Str, Value},
 };
 
 /// The shortest and the longest time between two rounds while any key can
@@ -37,6 +37,9 @@ const COLD_UNDER_LOCK: usize = 256;
 /// Expired keys in the store that memory takes note of, until a checkpoint has
 /// made the store forget them.
 const COLD_AT_ONCE: usize = 16 * 1024;
+
+/// Parts of deleted values that one lock takes out of memory.
+const DEAD_AT_ONCE: usize = 256;
 
 /// Segments that an eviction looks at under one lock.
 const EVICT_AT_ONCE: usize = 4;
@@ -220,6 +223,7 @@ fn tidy(database: &Database, stop: &AtomicBool, done: &mut Done) -> Option<Durat
         next_expiry = next_expiry.into_iter().chain(cold).chain(warm).min();
     }
     let more = evict(database, stop, done);
+    free_dead(database, stop);
     let mut state = database.lock();
     let values: Vec<_> = state.keyspaces.iter_mut().flat_map(Keyspace::take_trash).collect();
     // A checkpoint that began before the flush wants the keys as they were.
@@ -230,6 +234,24 @@ fn tidy(database: &Database, stop: &AtomicBool, done: &mut Done) -> Option<Durat
     let until = |at: u64| Duration::from_millis(at.saturating_sub(now));
     let next = next_expiry.map(until).or(more.then_some(TICK));
     next.map(|next| next.clamp(TICK, LONGEST_TICK))
+}
+
+/// Frees the parts of values that are no more.
+fn free_dead(database: &Database, stop: &AtomicBool) {
+    for db in 0..LOGICAL {
+        while !stop.load(Ordering::Relaxed) {
+            let mut state = database.lock();
+            let parts = state.keyspaces[db].take_dead(DEAD_AT_ONCE);
+            if database.files.is_none() {
+                // There is no store to be told.
+                drop(state.keyspaces[db].take_dropped());
+            }
+            unlock(state);
+            if parts.is_empty() {
+                break;
+            }
+        }
+    }
 }
 
 /// Removes keys that are only in the store and whose time has come; returns
@@ -265,7 +287,12 @@ fn sweep_cold(
             if state.checkpoints != checkpoints || state.keyspaces[db].id() != id {
                 continue 'read;
             }
-            keys.iter().for_each(|key| state.keyspaces[db].expire_cold(&key.key));
+            for key in keys {
+                // What is in parts leaves more than its key to be removed.
+                let head = key.head.as_ref().and_then(|head| Value::decode(key.kind, head));
+                let value = head.unwrap_or(Value::Str(Str::Int(0)));
+                state.keyspaces[db].expire_cold(&key.key, value);
+            }
             unlock(state);
         }
         if due > 0 {
@@ -288,11 +315,11 @@ fn evict(database: &Database, stop: &AtomicBool, done: &mut Done) -> bool {
     let forget = done.traces.replace(checkpoints) != Some(checkpoints);
     let mut more = false;
     for db in 0..LOGICAL {
-        let segments = database.lock().keyspaces[db].segments();
+        let visits = database.lock().keyspaces[db].visits();
         // The first visit clears the mark of recent use, the second drops.
-        for _ in 0..(2 * segments).div_ceil(EVICT_AT_ONCE) {
+        for _ in 0..(2 * visits).div_ceil(EVICT_AT_ONCE) {
             let mut state = database.lock();
-            let over = state.memory() > database.options.memory_limit;
+            let over = state.memory() > database.kept();
             let keyspace = &mut state.keyspaces[db];
             let gone = if over {
                 keyspace.evict(EVICT_AT_ONCE);
@@ -324,14 +351,18 @@ fn save(database: &Database, files: &Files) -> Result<Progress, CheckpointError>
     {
         tracing::error!(%error, "the log could not be trimmed; the next checkpoint tries again");
     }
-    let more = checkpoint::collect_garbage(&files.records)?;
-    Ok(if more { Progress::More } else { Progress::Done })
+    let collected = checkpoint::collect_garbage(&files.records);
+    files.note_checkpoint(&collected);
+    if collected.is_err() {
+        files.records.read_on();
+    }
+    Ok(if collected? { Progress::More } else { Progress::Done })
 }
 
 /// Whether an engine that was just opened has something for the store.
 fn has_leftovers(database: &Database, files: &Files) -> bool {
-    let garbage = files.records.store().and_then(|store| store.garbage());
-    database.lock().is_changed() || garbage.is_ok_and(|garbage| !garbage.is_empty())
+    let garbage = files.records.store().and_then(|store| store.has_garbage());
+    database.lock().is_changed() || garbage.unwrap_or(false)
 }
 
 /// Lets those who wait for the lock have it before this thread's next slice.

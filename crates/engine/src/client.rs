@@ -6,6 +6,7 @@ use tuckbox_resp::{Command, ErrorReply, Reply};
 use crate::{
     commands::{SYNTAX, integer, is},
     connection::repeated,
+    host::{Alone, Host},
     memory::parse_integer,
 };
 
@@ -14,7 +15,7 @@ const REDIS_VERSION: &str = "7.2.0";
 
 /// A connection's name and settings.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     pub(crate) id: u64,
     pub(crate) db: usize,
     pub(crate) resp3: bool,
@@ -39,13 +40,49 @@ impl Client {
         }
     }
 
+    /// The connection's number, which is unique within its engine.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The logical database it selected.
+    #[must_use]
+    pub fn db(&self) -> usize {
+        self.db
+    }
+
+    /// Its name; empty without one.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its library's name and version, each empty when it told none.
+    #[must_use]
+    pub fn library(&self) -> (&str, &str) {
+        (&self.library, &self.library_version)
+    }
+
+    /// Whether it asked by `CLIENT NO-EVICT` not to be closed for memory.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.no_evict
+    }
+
+    /// Whether it asked by `CLIENT NO-TOUCH` for its commands not to count as use.
+    #[must_use]
+    pub fn leaves_no_trace(&self) -> bool {
+        self.no_touch
+    }
+
     /// Runs a command of the connection group.
     pub(crate) fn run(&mut self, name: &str, command: &Command) -> Result<Reply, ErrorReply> {
         match name {
             "ping" => ping(command),
             "echo" => Ok(Reply::bulk(&command[1])),
             "quit" => Ok(Reply::OK),
-            "hello" => self.hello(command),
+            "hello" => self.hello(&mut Alone, command),
             "auth" => auth(command),
             "client" => self.client(command),
             // The transaction commands that reach this place do nothing.
@@ -53,7 +90,11 @@ impl Client {
         }
     }
 
-    fn hello(&mut self, command: &Command) -> Result<Reply, ErrorReply> {
+    pub(crate) fn hello<H: Host>(
+        &mut self,
+        host: &mut H,
+        command: &Command,
+    ) -> Result<Reply, ErrorReply> {
         let mut resp3 = self.resp3;
         if let Some(version) = command.get(1) {
             resp3 = match parse_integer(version) {
@@ -73,15 +114,16 @@ impl Client {
             {
                 name = Some(client_text(value, "Client names")?);
             } else if is(option, "AUTH")
-                && let (Some(user), Some(_)) = (args.next(), args.next())
+                && let (Some(user), Some(password)) = (args.next(), args.next())
             {
-                if user != b"default" {
-                    return Err(WRONG_PASSWORD.into());
-                }
+                host.log_in(user, password)?;
             } else {
                 let option = String::from_utf8_lossy(repeated(option, option.len())).into_owned();
                 return Err(format!("ERR Syntax error in HELLO option '{option}'").into());
             }
+        }
+        if !host.is_logged_in() {
+            return Err(LOGIN_FIRST.into());
         }
         self.resp3 = resp3;
         if let Some(name) = name {
@@ -257,7 +299,14 @@ const HELP: [&str; 25] = [
     "    Print this help.",
 ];
 
-const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+/// What `HELLO` answers to who has not logged in.
+const LOGIN_FIRST: &str = "NOAUTH HELLO must be called with the client already authenticated, \
+     otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client \
+     and select the RESP protocol version at the same time";
+
+/// The error of a login that fails.
+pub(crate) const WRONG_PASSWORD: &str =
+    "WRONGPASS invalid username-password pair or user is disabled.";
 
 const NOT_TRACKING: &str = "ERR CLIENT CACHING can be called only when the client is in tracking \
      mode with OPTIN or OPTOUT mode enabled";

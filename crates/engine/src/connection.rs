@@ -11,7 +11,8 @@ use crate::{
     client::Client,
     commands,
     database::{Call, LOGICAL},
-    engine::{Inner, Position},
+    engine::{Inner, Position, Stats},
+    host::{Alone, Host, Request},
     script,
     transaction::{self, Queue, Queued, Watches},
 };
@@ -26,7 +27,8 @@ pub struct Executed {
 }
 
 impl Executed {
-    fn now(reply: Reply) -> Self {
+    /// A reply that waits for nothing.
+    pub(crate) fn now(reply: Reply) -> Self {
         Self { reply, position: Position::NONE }
     }
 }
@@ -48,10 +50,28 @@ impl Connection {
         Self { engine, client: Client::new(id), queue: None, watches: Watches::default() }
     }
 
+    /// What the client is called, and what it chose.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Whether the client speaks RESP3, as it said by `HELLO 3`.
     #[must_use]
     pub fn is_resp3(&self) -> bool {
         self.client.resp3
+    }
+
+    /// How many commands the open transaction holds; `None` when there is none.
+    #[must_use]
+    pub fn queued(&self) -> Option<usize> {
+        self.queue.as_ref().map(Queue::len)
+    }
+
+    /// How many keys the client watches.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        self.watches.len()
     }
 
     /// Runs a command now. Errors are replies.
@@ -60,7 +80,13 @@ impl Connection {
     /// [`Engine::durable`](crate::Engine::durable) resolves for the position.
     /// A key that is not in memory is read from disk here.
     pub fn execute(&mut self, command: &Command) -> Executed {
-        match self.prepare(command) {
+        self.execute_in(&mut Alone, command)
+    }
+
+    /// [`execute`](Self::execute) where a [`Host`] has commands of its own, such
+    /// as a server.
+    pub fn execute_in<H: Host>(&mut self, host: &mut H, command: &Command) -> Executed {
+        match self.prepare(host, command) {
             Ok(Prepared::Data(call)) => {
                 if let Some(queue) = &mut self.queue {
                     return Executed::now(queue.push(Queued::Data(call)));
@@ -71,14 +97,14 @@ impl Connection {
                 let (reply, position) = self.engine.database.execute(&call, self.client.resp3);
                 Executed { reply, position: Position(position) }
             }
-            Ok(Prepared::Local(spec)) => self.execute_local(spec, command),
+            Ok(Prepared::Local(spec)) => self.execute_local(host, spec, command),
             Err(error) => Executed::now(self.refuse(command, error)),
         }
     }
 
-    /// Answers a command that is not well-formed, which dooms an open
-    /// transaction; an `EXEC` ends it.
-    fn refuse(&mut self, command: &Command, error: ErrorReply) -> Reply {
+    /// Answers a command that is refused for the reason `error`: one that the
+    /// client queues dooms its transaction, and an `EXEC` ends it.
+    pub fn refuse(&mut self, command: &Command, error: ErrorReply) -> Reply {
         if commands::is(command.name(), "EXEC") {
             self.discard();
             let text = error.text();
@@ -92,9 +118,9 @@ impl Connection {
     }
 
     /// Finds what a command is, and refuses what is not one.
-    fn prepare(&self, command: &Command) -> Result<Prepared, ErrorReply> {
+    fn prepare<H: Host>(&self, host: &H, command: &Command) -> Result<Prepared, ErrorReply> {
         let found = table::lookup(command.name());
-        let Some(spec) = found.filter(|spec| is_here(spec)) else {
+        let Some(spec) = found.filter(|spec| is_here(spec) || host.has(spec)) else {
             return Err(unknown_command(command));
         };
         let Some(exact) = spec.resolve(command) else {
@@ -111,22 +137,41 @@ impl Connection {
                 command: command.clone(),
                 db: self.client.db,
             }),
-            None => Prepared::Local(spec),
+            None => Prepared::Local(exact),
         })
     }
 
-    fn execute_local(&mut self, spec: &'static CommandSpec, command: &Command) -> Executed {
-        if let Some(executed) = self.transact(spec, command) {
+    fn execute_local<H: Host>(
+        &mut self,
+        host: &mut H,
+        spec: &'static CommandSpec,
+        command: &Command,
+    ) -> Executed {
+        if let Some(executed) = self.transact(host, spec, command) {
             return executed;
         }
         if let Some(queue) = &mut self.queue {
             return Executed::now(queue.push(Queued::Local(spec, command.clone())));
         }
-        Executed::now(self.local(spec, command))
+        let engine = Arc::clone(&self.engine);
+        let stats = &mut || engine.stats();
+        Executed::now(self.local(host, spec, command, false, stats))
     }
 
-    /// Runs a command that needs no data.
-    pub(crate) fn local(&mut self, spec: &'static CommandSpec, command: &Command) -> Reply {
+    /// Runs a command that needs no data. `stats` can be asked when the database's
+    /// lock is held too, which `locked` tells.
+    pub(crate) fn local<H: Host>(
+        &mut self,
+        host: &mut H,
+        spec: &'static CommandSpec,
+        command: &Command,
+        locked: bool,
+        stats: &mut dyn FnMut() -> Stats,
+    ) -> Reply {
+        if host.has(spec) {
+            let request = Request { connection: self, spec, command, locked, stats };
+            return host.run(request).unwrap_or_else(Reply::Error);
+        }
         let result = match spec.name {
             "select" => self.select(command),
             "reset" => {
@@ -134,7 +179,8 @@ impl Connection {
                 self.client = Client::new(self.client.id);
                 Ok(Reply::Simple("RESET".into()))
             }
-            _ => self.client.run(spec.name, command),
+            "hello" => self.client.hello(host, command),
+            name => self.client.run(container(name), command),
         };
         result.unwrap_or_else(Reply::Error)
     }
@@ -166,6 +212,11 @@ enum Prepared {
     Data(Call),
     /// A command on the connection itself.
     Local(&'static CommandSpec),
+}
+
+/// The container of a subcommand, or the command itself.
+fn container(name: &'static str) -> &'static str {
+    name.split_once('|').map_or(name, |(container, _)| container)
 }
 
 /// Whether this engine has the command at all.

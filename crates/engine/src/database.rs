@@ -1,6 +1,7 @@
 //! [`Database`]: the state behind one lock, and how commands run on it.
 
 mod fetch;
+mod pressure;
 
 use std::{
     collections::VecDeque,
@@ -10,6 +11,7 @@ use std::{
     },
 };
 
+use self::{fetch::Locked, pressure::Pressure};
 use parking_lot::{Mutex, MutexGuard};
 use tuckbox_resp::{
     Command, ErrorReply, Reply,
@@ -20,13 +22,14 @@ use crate::{
     background::Bells,
     commands::{self, Cold, Context, Runs},
     effects::Effects,
+    error::store_reply,
     files::{Files, Records},
     log::Position,
     memory::{Keyspace, KeyspaceId},
     options::Options,
     random::Random,
     script::{Scripts, Watch},
-    store::StoreError,
+    store::{CHECKPOINT_MEMORY, StoreError},
 };
 
 /// How many logical databases `SELECT` chooses from.
@@ -62,6 +65,8 @@ pub(crate) struct Database {
     /// Memory is so far over its limit that nothing may be added, because
     /// checkpoints do not keep up with the writers.
     overfull: AtomicBool,
+    /// Memory is over its limit, and writers are slowed down.
+    pressure: Pressure,
     /// Wakes the background.
     pub(crate) bells: Arc<Bells>,
     /// Whether a script runs.
@@ -81,7 +86,7 @@ pub(crate) struct State {
     /// Counts committed checkpoints: what was read from the store before the
     /// count changed is not to be trusted after.
     pub(crate) checkpoints: u64,
-    random: Random,
+    pub(crate) random: Random,
     pub(crate) effects: Effects,
     versions: Versions,
     commands: u64,
@@ -138,14 +143,16 @@ impl Database {
     pub(crate) fn new(
         id: u32,
         options: Options,
-        keyspaces: Vec<Keyspace>,
+        mut keyspaces: Vec<Keyspace>,
         next_id: u32,
         seed: u64,
     ) -> Self {
+        keyspaces.iter_mut().for_each(|keyspace| keyspace.set_part_bytes(options.part_bytes));
         Self {
             id,
             options,
             overfull: AtomicBool::new(false),
+            pressure: Pressure::default(),
             bells: Arc::default(),
             script: Arc::default(),
             files: None,
@@ -212,9 +219,13 @@ impl Database {
         body: impl FnOnce(&mut Running<'_>) -> R,
     ) -> Result<(R, Position), ErrorReply> {
         self.admit_writes(calls)?;
-        let (mut state, cold) = match &self.files {
+        let Locked { mut state, cold, draw } = match &self.files {
             Some(files) => self.lock_with_keys(files, calls, watched)?,
-            None => (self.lock(), None),
+            None => {
+                let mut state = self.lock();
+                let draw = state.random.next();
+                Locked { state, cold: None, draw }
+            }
         };
         // Under the lock, so that the log's times never go backwards.
         let now = self.options.clock.now_ms();
@@ -231,6 +242,7 @@ impl Database {
             now,
             resp3,
             cold: cold.as_ref(),
+            draw,
             observed,
             grown: false,
             alone: calls.len() == 1,
@@ -257,12 +269,8 @@ impl Database {
         now: u64,
     ) -> Result<Reply, StoreError> {
         let mut state = self.lock();
-        for (db, key) in state.missing(std::slice::from_ref(call), &[]) {
-            let keyspace = &mut state.keyspaces[db];
-            if let Some(found) = records.read(keyspace.id(), keyspace.hash(&key), &key)? {
-                keyspace.admit(&key, found.value, found.expire_at);
-            }
-        }
+        let draw = state.random.next();
+        state.fetch_locked(records, call, draw)?;
         state.effects.begin(self.id, now);
         let mut running = Running {
             state: &mut state,
@@ -270,6 +278,7 @@ impl Database {
             now,
             resp3: false,
             cold: None,
+            draw,
             observed: 0,
             grown: false,
             alone: false,
@@ -291,7 +300,12 @@ impl Database {
         if self.overfull.load(Ordering::Relaxed) && calls.iter().any(Call::adds) {
             return Err(commands::OUT_OF_MEMORY.into());
         }
-        files.admit_writes()
+        files.admit_writes()?;
+        if self.pressure.is_felt() && calls.iter().any(Call::adds) {
+            self.bells.save.ring();
+            self.pressure.hold_back();
+        }
+        Ok(())
     }
 
     /// Whether memory takes no more data.
@@ -302,12 +316,26 @@ impl Database {
         }
     }
 
+    /// Bytes of keys and values to keep in memory: what is left of the limit
+    /// when a checkpoint is written, and a tenth for free memory between
+    /// others that the allocator cannot give back.
+    pub(crate) fn kept(&self) -> usize {
+        let limit = self.options.memory_limit;
+        match &self.files {
+            Some(_) => limit - (limit / 8).min(CHECKPOINT_MEMORY) - limit / 10,
+            None => limit,
+        }
+    }
+
     /// Notes whether memory takes more writes. It holds what no checkpoint has
     /// saved yet, however much that is, and checkpoints can fail for long.
     pub(crate) fn note_memory(&self, state: &State) {
         let most = self.options.memory_limit.saturating_mul(2).saturating_add(OVERFULL_BYTES);
         let overfull = state.memory() > most;
         self.overfull.store(overfull, Ordering::Relaxed);
+        if self.files.is_some() {
+            self.pressure.note(state.memory(), self.kept());
+        }
     }
 
     /// Puts the frame into the log; returns the position that has to be
@@ -344,10 +372,10 @@ impl Database {
         if files.log.bytes_since_trim() > self.options.checkpoint_log_bytes {
             self.bells.save.ring();
         }
-        if state.memory() > self.options.memory_limit {
+        if state.memory() > self.kept() {
             self.bells.tidy.ring();
             self.bells.save.ring();
-            state.evict(self.options.memory_limit);
+            state.evict(self.kept());
         }
         self.note_memory(state);
     }
@@ -374,6 +402,11 @@ impl State {
             commands: 0,
             scripts: None,
         }
+    }
+
+    /// A random number for a command that runs next.
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.random.next()
     }
 
     /// Bytes in memory, roughly.
@@ -422,6 +455,9 @@ pub(crate) struct Running<'a> {
     pub(crate) now: u64,
     pub(crate) resp3: bool,
     pub(crate) cold: Option<&'a Cold>,
+    /// The random number that told which parts of values were brought into
+    /// memory.
+    pub(crate) draw: u64,
     /// The latest version that was seen.
     pub(crate) observed: u64,
     /// Memory has grown so much that its limit has to be looked at.
@@ -438,6 +474,14 @@ impl Running<'_> {
             Runs::Script(run) => return run(self, call).unwrap_or_else(Reply::Error),
         };
         let state = &mut *self.state;
+        if !self.alone
+            && let Some(files) = self.database.and_then(|database| database.files.as_ref())
+        {
+            match state.fetch_parts_locked(&files.records, call, self.draw) {
+                Ok(any) => self.grown |= any,
+                Err(error) => return Reply::Error(store_reply(&error)),
+            }
+        }
         let version = state.versions.latest + 1;
         state.keyspaces[call.db].begin(version);
         let mut context = Context {
@@ -450,6 +494,7 @@ impl Running<'_> {
             random: &mut state.random,
             resp3: self.resp3,
             cold: self.cold,
+            draw: self.draw,
             effects: &mut state.effects,
         };
         let result = handler(&mut context, &call.command);

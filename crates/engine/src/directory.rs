@@ -1,8 +1,8 @@
 //! [`DirectoryLock`]: one engine per data directory.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
-    io::{Read, Seek, Write},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
     path::Path,
 };
 
@@ -25,7 +25,7 @@ impl DirectoryLock {
     /// [`OpenError::InUse`] when somebody else has it.
     pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
         let failed = |cause| OpenError::Directory { path: dir.to_owned(), cause };
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        create_durably(dir).map_err(failed)?;
         let path = dir.join("LOCK");
         let open =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
@@ -60,6 +60,39 @@ impl Drop for DirectoryLock {
             tracing::warn!(%error, "the data directory could not be released");
         }
     }
+}
+
+/// Makes a directory, and those above it, so that they survive a power cut.
+pub(crate) fn create_durably(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    create_durably(parent_of(path))?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_names(parent_of(path)),
+    }
+}
+
+/// Makes the names of a data directory, of its parts and of their files survive
+/// a power cut: a process that was killed may not have come to do it.
+pub(crate) fn settle(dir: &Path) -> io::Result<()> {
+    // Its parent may be another user's, who then has seen to it.
+    match sync_names(parent_of(dir)) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+        _ => {}
+    }
+    sync_names(dir)?;
+    sync_names(&dir.join("store"))?;
+    sync_names(&dir.join("log"))
+}
+
+fn sync_names(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// This process as another's error message should name it.

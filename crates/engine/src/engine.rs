@@ -13,12 +13,14 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tuckbox_resp::table::CommandSpec;
 
 use crate::{
-    Connection, LogError, OpenError, Options,
+    Clock, Connection, Health, LogError, OpenError, Options,
     background::Background,
     checkpoint,
-    database::{Database, LOGICAL},
+    connection::is_here,
+    database::{Database, LOGICAL, State},
     directory::DirectoryLock,
     log,
     memory::{Keyspace, KeyspaceId},
@@ -92,6 +94,9 @@ impl Engine {
     }
 
     fn start(database: Database, lock: Option<DirectoryLock>) -> Result<Self, OpenError> {
+        if let Some(files) = &database.files {
+            files.saved_at_ms.store(database.options.clock.now_ms(), Ordering::Relaxed);
+        }
         let database = Arc::new(database);
         let background = Background::start(&database).map_err(OpenError::Thread)?;
         let inner = Arc::new(Inner {
@@ -136,17 +141,84 @@ impl Engine {
         }
     }
 
+    /// Whether everything up to `position` is durable already: then
+    /// [`Engine::durable`] would resolve at once. Costs a load.
+    #[must_use]
+    pub fn is_durable(&self, position: Position) -> bool {
+        match &self.inner.database.files {
+            Some(files) if position != Position::NONE => files.log.is_durable(position.0),
+            _ => true,
+        }
+    }
+
+    /// Says that more writes are about to come, as of clients that were just
+    /// answered: then they share one sync. A write waits for others as long as a
+    /// sync takes lately, 1 ms at the most, or until [`Engine::go`].
+    pub fn hold(&self) {
+        if let Some(files) = &self.inner.database.files {
+            files.log.hold();
+        }
+    }
+
+    /// Ends what [`Engine::hold`] began: the writes that were awaited are there.
+    pub fn go(&self) {
+        if let Some(files) = &self.inner.database.files {
+            files.log.go();
+        }
+    }
+
+    /// Says that a batch begins whose replies are shown together: so one sync is
+    /// enough for it. What is written waits for [`Engine::uncork`], 100 ms at the
+    /// most.
+    pub fn cork(&self) {
+        if let Some(files) = &self.inner.database.files {
+            files.log.cork();
+        }
+    }
+
+    /// Ends what [`Engine::cork`] began.
+    pub fn uncork(&self) {
+        if let Some(files) = &self.inner.database.files {
+            files.log.uncork();
+        }
+    }
+
     /// What the engine holds and did. Looks at counters only.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let state = self.inner.database.lock();
-        let mut stats = Stats { memory: state.memory(), ..Stats::default() };
-        for keyspace in &state.keyspaces {
-            stats.keys += keyspace.len();
-            stats.expired += keyspace.expired();
-            stats.evicted += keyspace.evicted();
-        }
-        stats
+        self.inner.stats()
+    }
+
+    /// Whether the engine can do what it promises: takes writes, and brings
+    /// them into the store. A probe should ask this.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.database.files.as_deref().map_or_else(Health::default, Health::of)
+    }
+
+    /// Whether the log has room for another write; see [`Engine::room`]. Costs a
+    /// load.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.inner.database.files.as_ref().is_none_or(|files| !files.log.pending_full())
+    }
+
+    /// How the engine runs.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.inner.database.options
+    }
+
+    /// The data directory; `None` for an engine in memory.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        self.inner.database.files.as_ref().map(|files| files.records.directory())
+    }
+
+    /// Where the engine reads the time.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.database.options.clock
     }
 
     /// Resolves when the log has room for another write, which is almost
@@ -167,6 +239,11 @@ impl Engine {
         self.inner.checkpoint()
     }
 
+    /// Has the background make a checkpoint soon.
+    pub fn checkpoint_soon(&self) {
+        self.inner.database.bells.save.ring();
+    }
+
     /// Ends the engine: everything is made durable and checkpointed, and the
     /// directory is released. Blocks. Further writes through any handle get an
     /// error.
@@ -179,6 +256,31 @@ impl Engine {
 }
 
 impl Inner {
+    pub(crate) fn stats(&self) -> Stats {
+        self.stats_of(&self.database.lock())
+    }
+
+    /// The counters, for who holds the lock.
+    pub(crate) fn stats_of(&self, state: &State) -> Stats {
+        let mut stats = Stats { memory: state.memory(), ..Stats::default() };
+        for (db, keyspace) in state.keyspaces.iter().enumerate() {
+            stats.keys += keyspace.len();
+            stats.keys_by_db[db] = keyspace.len();
+            stats.expired += keyspace.expired();
+            stats.evicted += keyspace.evicted();
+        }
+        if let Some(scripts) = &state.scripts {
+            stats.scripts = scripts.len();
+        }
+        if let Some(files) = &self.database.files {
+            stats.log_bytes = files.log.bytes_since_trim();
+            stats.log_syncs = files.log.syncs();
+            stats.checkpoints = state.checkpoints;
+            stats.last_checkpoint_ms = files.saved_at_ms.load(Ordering::Relaxed);
+        }
+        stats
+    }
+
     fn checkpoint(&self) -> Result<(), OpenError> {
         let Some(files) = &self.database.files else { return Ok(()) };
         if let Some(done) = checkpoint::run(&self.database, files)? {
@@ -224,6 +326,26 @@ pub struct Stats {
     pub expired: u64,
     /// Clean keys dropped from memory, since the engine was opened.
     pub evicted: u64,
+    /// Keys by logical database, in memory or not.
+    pub keys_by_db: [u64; LOGICAL],
+    /// Scripts that are kept for `EVALSHA`.
+    pub scripts: usize,
+    /// Bytes of log after the last checkpoint, to within 256 KiB.
+    pub log_bytes: u64,
+    /// How often the log was synced to disk, since the engine was opened.
+    pub log_syncs: u64,
+    /// Checkpoints that were committed, since the engine was opened.
+    pub checkpoints: u64,
+    /// When the last of them was, or when the engine was opened: Unix time in
+    /// milliseconds. 0 for an engine in memory.
+    pub last_checkpoint_ms: u64,
+}
+
+/// Whether connections of an engine run the command of this spec, which is no
+/// subcommand's, without a [`Host`](crate::Host).
+#[must_use]
+pub fn has_command(spec: &CommandSpec) -> bool {
+    is_here(spec)
 }
 
 /// Resolves when there is room for a write; see [`Engine::room`].

@@ -3,6 +3,8 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::atomic::AtomicU64,
+    time::Duration,
 };
 
 use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
@@ -11,12 +13,21 @@ use tuckbox_resp::ErrorReply;
 use crate::{
     commands::{self, Cold, ColdKey, Walk},
     log::{self, Log},
-    memory::{KeyHash, KeyspaceId, Kind, Value},
+    memory::{Gap, KeyHash, KeyspaceId, Kind, StoredPart, Value, ValueId},
     store::{Store, StoreError},
 };
 
 /// Keys read from the store at once, at least, for a command that walks.
 const WALK_AT_LEAST: usize = 16;
+
+// The two have one meaning, and neither knows the other.
+const _: () = assert!(crate::memory::IN_PARTS == crate::store::IN_PARTS);
+
+/// Parts of a value read from the store at once, at the most.
+const PARTS_AT_ONCE: usize = 1024;
+
+/// How long reads under way are waited for when the store has to be opened again.
+const READ_ON_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The log and the store of an engine.
 pub(crate) struct Files {
@@ -24,6 +35,10 @@ pub(crate) struct Files {
     pub(crate) records: Records,
     /// Held by whoever writes a checkpoint.
     pub(crate) saving: Mutex<()>,
+    /// When the last checkpoint was committed, in Unix milliseconds.
+    pub(crate) saved_at_ms: AtomicU64,
+    /// Why the last checkpoint failed, if it did.
+    failed: Mutex<Option<String>>,
 }
 
 /// The store, in terms of keyspaces and values.
@@ -36,7 +51,19 @@ pub(crate) struct Records {
 
 impl Files {
     pub(crate) fn new(log: Log, records: Records) -> Self {
-        Self { log, records, saving: Mutex::new(()) }
+        let saved_at_ms = AtomicU64::new(0);
+        Self { log, records, saving: Mutex::new(()), saved_at_ms, failed: Mutex::new(None) }
+    }
+
+    /// Why the last checkpoint failed; `None` when it did not.
+    pub(crate) fn checkpoint_failure(&self) -> Option<String> {
+        self.failed.lock().clone()
+    }
+
+    /// Takes note of how a checkpoint ended.
+    pub(crate) fn note_checkpoint<T, E: fmt::Display>(&self, result: &Result<T, E>) {
+        let failure = result.as_ref().err().map(|error| format!("no checkpoint: {error}"));
+        *self.failed.lock() = failure;
     }
 
     /// Refuses writes that could not be kept.
@@ -82,6 +109,11 @@ impl Records {
         Ok(Self { dir: dir.to_owned(), store: RwLock::new(Some(store)) })
     }
 
+    /// The data directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.dir
+    }
+
     /// The store.
     ///
     /// # Errors
@@ -91,6 +123,35 @@ impl Records {
         // too: so who wants to close the store must not keep new readers waiting.
         let store = self.store.read_recursive();
         RwLockReadGuard::try_map(store, Option::as_ref).map_err(|_| StoreError::Closed)
+    }
+
+    /// Reads, once more if a commit has just failed so that nothing can be read.
+    fn reading<T>(&self, read: impl Fn(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = read(&*self.store()?);
+        if !matches!(result, Err(StoreError::Poisoned { .. })) {
+            return result;
+        }
+        self.read_on();
+        read(&*self.store()?)
+    }
+
+    /// Has reads go on after a commit that failed so that LMDB gives nothing out
+    /// any more: the store is opened again, for reading alone.
+    ///
+    /// Waits for reads under way, but not for ever: a script calls this under the
+    /// database's lock, for which one of them may wait.
+    pub(crate) fn read_on(&self) {
+        let Some(mut store) = self.store.try_write_for(READ_ON_PATIENCE) else { return };
+        if store.take_if(|store| store.is_dead()).is_none() {
+            return;
+        }
+        match Store::open(&self.dir.join("store")) {
+            Ok(opened) => {
+                opened.poison();
+                *store = Some(opened);
+            }
+            Err(error) => tracing::error!(%error, "the store cannot be read any more"),
+        }
     }
 
     /// Closes the store, after what is being read from it.
@@ -105,9 +166,11 @@ impl Records {
         hash: KeyHash,
         key: &[u8],
     ) -> Result<Option<Stored>, StoreError> {
-        let decoded = self.store()?.read(keyspace.0, hash.0, key, |record| {
-            let value = Value::decode(record.kind, record.payload)?;
-            Some(Stored { value, expire_at: record.expire_at })
+        let decoded = self.reading(|store| {
+            store.read(keyspace.0, hash.0, key, |record| {
+                let value = Value::decode(record.kind, record.payload)?;
+                Some(Stored { value, expire_at: record.expire_at })
+            })
         })?;
         match decoded {
             None => Ok(None),
@@ -116,9 +179,45 @@ impl Records {
         }
     }
 
+    /// Reads parts of a value from the store, beginning with the one at the
+    /// first place of a gap: a bounded number.
+    pub(crate) fn read_parts(
+        &self,
+        keyspace: KeyspaceId,
+        id: ValueId,
+        gap: Gap,
+    ) -> Result<Vec<StoredPart>, StoreError> {
+        let places = (gap.from, gap.until);
+        let read = self.store()?.read_parts(keyspace.0, id.0, places, PARTS_AT_ONCE, |part| {
+            Value::decode(part.kind, part.payload)
+        })?;
+        let mut parts = Vec::with_capacity(read.parts.len() + 1);
+        let mut place = Some(read.from);
+        for (start, until, items) in read.parts {
+            let items = items.ok_or_else(|| self.unreadable(start))?;
+            if let Some(place) = place.filter(|&place| place < start) {
+                parts.push(StoredPart { start: place, until: start - 1, items: None });
+            }
+            parts.push(StoredPart { start, until, items: Some(items) });
+            place = until.checked_add(1);
+        }
+        if let Some(start) = place.filter(|&place| place <= read.until) {
+            parts.push(StoredPart { start, until: read.until, items: None });
+        }
+        Ok(parts)
+    }
+
     /// Reads which keys the store has at the places of a walk.
     pub(crate) fn walk(&self, keyspace: KeyspaceId, walk: &Walk) -> Result<Cold, StoreError> {
-        let store = self.store()?;
+        self.reading(|store| self.walk_in(store, keyspace, walk))
+    }
+
+    fn walk_in(
+        &self,
+        store: &Store,
+        keyspace: KeyspaceId,
+        walk: &Walk,
+    ) -> Result<Cold, StoreError> {
         let count = walk.count.max(WALK_AT_LEAST);
         let mut listed = store.scan(keyspace.0, walk.from, count)?;
         let mut until = u64::MAX;

@@ -50,17 +50,29 @@
 //! - **A write or sync fails:** the engine takes no more writes, says so, and
 //!   never tries that sync again; after a failed sync nobody can know what is on
 //!   the disk. Restart it.
+//! - **A checkpoint fails:** nothing is lost, the log keeps what the store does not
+//!   have. Without room it is tried again; after another failure not before the
+//!   engine is opened anew.
 //! - **A file is damaged:** opening says which and where, and changes nothing. A
 //!   torn end of the log, which a crash can leave, was never acknowledged and is
 //!   cut.
 //! - **A second engine on one directory** is refused, and told who has it.
 //!
+//! [`Engine::health`] tells of the first three; a probe should ask it. [`check`]
+//! reads a whole directory and says whether it is as it was written.
+//!
 //! # Size
 //!
-//! A database may be larger than memory. [`Options::memory_limit`] says how much
-//! of it is kept; what has not been used lately is dropped and read back from the
-//! store, which takes a few microseconds from the page cache and a disk read
-//! otherwise. All fields of one hash are kept or dropped together.
+//! A database may be larger than memory, and so may one hash in it.
+//! [`Options::memory_limit`] says how much is kept; what has not been used lately
+//! is dropped and read back from the store, which takes a few microseconds from
+//! the page cache and a disk read otherwise. A large hash is kept and dropped in
+//! parts of some 2 KiB: to read or change one field moves about as much, in
+//! memory, in the log and in the store.
+//!
+//! The limit is for the whole process, but for what the replies and the log hold
+//! for a moment. The store's file is mapped, and its pages belong to the system's
+//! page cache. Writers that are faster than the disk are held back at the limit.
 //!
 //! Opening reads what was written since the last checkpoint, at most about
 //! [`Options::checkpoint_log_bytes`], however large the database is.
@@ -69,11 +81,12 @@
 //!
 //! Three for an engine with a directory (log, checkpoint, expiry), one without.
 //! They sleep while there is nothing to do. `execute` blocks on the database's
-//! lock, which is held for microseconds, and on the disk when a key has to be
-//! read back.
+//! lock, which is held for microseconds, on the disk when something has to be read
+//! back, and for up to 100 ms when it adds data while memory is over its limit.
 
 mod background;
 mod bell;
+pub mod check;
 mod checkpoint;
 mod client;
 mod clock;
@@ -85,6 +98,8 @@ mod effects;
 mod engine;
 mod error;
 mod files;
+mod health;
+mod host;
 mod log;
 mod memory;
 mod options;
@@ -96,9 +111,12 @@ mod store;
 mod testing;
 mod transaction;
 
+pub use client::Client;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Connection, Executed};
-pub use engine::{Durable, Engine, Position, Room, Stats};
+pub use engine::{Durable, Engine, Position, Room, Stats, has_command};
 pub use error::OpenError;
+pub use health::Health;
+pub use host::{Host, Request, matches};
 pub use log::{Cut, Inspection, LogError, inspect};
 pub use options::{Durability, Options};

@@ -22,11 +22,15 @@ pub enum Durability {
 pub struct Options {
     /// When a write is acknowledged. Default: [`Durability::Always`].
     pub durability: Durability,
-    /// Bytes of keys and values to keep in memory, roughly. Above it, keys
-    /// that the store has in the same state are dropped from memory and read
-    /// back when needed; an engine without a directory refuses writes instead.
-    /// Default: 256 MiB.
+    /// Bytes of memory for keys, values and their checkpoints, roughly. Above it,
+    /// what the store has in the same state is dropped from memory and read back
+    /// when needed, and writers that are faster than the disk wait; an engine
+    /// without a directory refuses writes instead. Default: 256 MiB.
     pub memory_limit: usize,
+    /// Bytes of one file of the log, at least 64 KiB. Smaller files are written
+    /// over sooner; a larger one is made for a command that needs it. Default:
+    /// 16 MiB.
+    pub log_segment_bytes: u64,
     /// Bytes of log after which a checkpoint is begun. A restart after a crash
     /// replays about this much, some milliseconds for each MiB. Default: 4 MiB.
     pub checkpoint_log_bytes: u64,
@@ -40,6 +44,10 @@ pub struct Options {
     /// included. One that needs more ends with an error; what it wrote stays.
     /// Default: 64 MiB.
     pub script_memory: usize,
+    /// Bytes of one part of a value that is too large to be kept as one; see
+    /// the architecture. For tests: another number only makes a database slower.
+    #[doc(hidden)]
+    pub part_bytes: usize,
     /// Where the time is read. Default: the system's clock.
     pub clock: Arc<dyn Clock>,
     /// A seed for everything random, for tests that want to see the same
@@ -52,10 +60,12 @@ impl Default for Options {
         Self {
             durability: Durability::Always,
             memory_limit: 256 << 20,
+            log_segment_bytes: 16 << 20,
             checkpoint_log_bytes: 4 << 20,
             checkpoint_interval_ms: 5_000,
             script_time_ms: 5_000,
             script_memory: 64 << 20,
+            part_bytes: crate::memory::PART_BYTES,
             clock: Arc::new(SystemClock::default()),
             random_seed: None,
         }

@@ -7,12 +7,17 @@ use tuckbox_resp::{Reply, table};
 use crate::{
     OpenError, Options, commands,
     database::{Call, Database, LOGICAL},
+    directory,
     effects::Frame,
     files::{Files, Records},
     log::{Log, LogOptions, Position},
     memory::{Keyspace, KeyspaceId},
     random::Random,
+    store::Garbage,
 };
+
+/// Below this a segment would hold little but its header.
+const SEGMENT_BYTES_MIN: u64 = 64 * 1024;
 
 /// Opens the store and the log in `dir`, and replays what the store does not
 /// have yet.
@@ -27,7 +32,8 @@ pub(crate) fn open(dir: &Path, options: Options, seed: u64) -> Result<Database, 
     let records = Records::open(dir)?;
     let mut random = Random::new(seed);
     let (keyspaces, next_id, position) = stored_keyspaces(&records, &mut random)?;
-    let log_options = LogOptions::new(options.durability, random.next());
+    let mut log_options = LogOptions::new(options.durability, random.next());
+    log_options.segment_bytes = options.log_segment_bytes.max(SEGMENT_BYTES_MIN);
     let mut database = Database::new(0, options, keyspaces, next_id, random.next());
 
     let mut recovery = Log::open(&dir.join("log"), position, log_options)?;
@@ -48,6 +54,10 @@ pub(crate) fn open(dir: &Path, options: Options, seed: u64) -> Result<Database, 
                 return Err(unreadable());
             }
         }
+    }
+    if !recovery.was_closed() {
+        let failed = |cause| OpenError::Directory { path: dir.to_owned(), cause };
+        directory::settle(dir).map_err(failed)?;
     }
     let (log, recovered) = recovery.start()?;
     if let Some(cut) = &recovered.cut {
@@ -71,12 +81,18 @@ fn stored_keyspaces(
     let store = records.store()?;
     let metas = store.meta()?;
     let garbage = store.garbage()?;
+    let garbage = garbage.into_iter().map(|garbage| match garbage {
+        Garbage::Keyspace(id) | Garbage::Value(id, _) => id,
+    });
     let used = metas.iter().map(|meta| meta.keyspace).chain(garbage);
     let mut next_id = used.max().map_or(0, |id| id + 1);
     let mut keyspaces = Vec::with_capacity(LOGICAL);
     for index in 0..LOGICAL as u32 {
         keyspaces.push(match metas.iter().find(|meta| meta.index == index) {
-            Some(meta) => Keyspace::stored(KeyspaceId(meta.keyspace), meta.seed, meta.keys),
+            Some(meta) => {
+                let id = KeyspaceId(meta.keyspace);
+                Keyspace::stored(id, meta.seed, meta.keys, meta.next_value)
+            }
             None => {
                 next_id += 1;
                 Keyspace::new(KeyspaceId(next_id - 1), random.seed())

@@ -17,6 +17,7 @@ use crate::{
     Executed, Position,
     connection::Connection,
     database::{Call, Running},
+    host::Host,
 };
 
 /// Commands that one transaction holds at the most.
@@ -60,6 +61,11 @@ impl Queue {
         Reply::QUEUED
     }
 
+    /// How many commands wait.
+    pub(crate) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
     /// Notes that a command could not be queued: `EXEC` will refuse.
     pub(crate) fn fail(&mut self) {
         self.failed = true;
@@ -95,10 +101,18 @@ pub(crate) struct Watches {
     keys: HashSet<(usize, Box<[u8]>)>,
 }
 
+impl Watches {
+    /// How many keys are watched.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+}
+
 impl Connection {
     /// Runs a command that governs transactions; `None` for all others.
-    pub(crate) fn transact(
+    pub(crate) fn transact<H: Host>(
         &mut self,
+        host: &mut H,
         spec: &'static CommandSpec,
         command: &Command,
     ) -> Option<Executed> {
@@ -108,7 +122,7 @@ impl Connection {
                 self.queue = Some(Queue::default());
                 Reply::OK
             }
-            "exec" => return Some(self.exec()),
+            "exec" => return Some(self.exec(host)),
             "discard" if self.queue.is_some() => {
                 self.discard();
                 Reply::OK
@@ -171,7 +185,7 @@ impl Connection {
         self.watches.changed = Arc::default();
     }
 
-    fn exec(&mut self) -> Executed {
+    fn exec<H: Host>(&mut self, host: &mut H) -> Executed {
         let Some(mut queue) = self.queue.take() else {
             let reply = Reply::error("ERR EXEC without MULTI");
             return Executed { reply, position: Position::NONE };
@@ -180,13 +194,13 @@ impl Connection {
             let text = "EXECABORT Transaction discarded because of previous errors.";
             Executed { reply: Reply::error(text), position: Position::NONE }
         } else {
-            self.exec_queue(&mut queue)
+            self.exec_queue(host, &mut queue)
         };
         self.unwatch();
         executed
     }
 
-    fn exec_queue(&mut self, queue: &mut Queue) -> Executed {
+    fn exec_queue<H: Host>(&mut self, host: &mut H, queue: &mut Queue) -> Executed {
         let calls = queue.calls(self.client.db);
         let engine = Arc::clone(&self.engine);
         let keys = std::mem::take(&mut self.watches.keys);
@@ -197,7 +211,7 @@ impl Connection {
             if changed.load(Ordering::Relaxed) {
                 return Reply::NullArray;
             }
-            let run = |queued: &Queued| self.run_queued(running, queued);
+            let run = |queued: &Queued| self.run_queued(host, running, queued);
             Reply::Array(queue.commands.iter().map(run).collect())
         });
         self.watches.keys = keys;
@@ -210,11 +224,25 @@ impl Connection {
         }
     }
 
-    fn run_queued(&mut self, running: &mut Running<'_>, queued: &Queued) -> Reply {
-        match queued {
+    fn run_queued<H: Host>(
+        &mut self,
+        host: &mut H,
+        running: &mut Running<'_>,
+        queued: &Queued,
+    ) -> Reply {
+        let (spec, command) = match queued {
+            Queued::Data(call) => (call.spec, &call.command),
+            Queued::Local(spec, command) => (*spec, command),
+        };
+        let reply = match queued {
             Queued::Data(call) => running.call(call),
-            Queued::Local(spec, command) => self.local(spec, command),
-        }
+            Queued::Local(..) => {
+                let engine = Arc::clone(&self.engine);
+                self.local(host, spec, command, true, &mut || engine.stats_of(running.state))
+            }
+        };
+        host.ran(self, spec, command, &reply);
+        reply
     }
 }
 

@@ -138,7 +138,7 @@ fn a_million_keys_in_memory_expire_together() {
     // The keys went in many small steps, between which others had their turn.
     assert!(hold_up.meanwhile.count > 100, "{hold_up}");
     assert_eq!(engine.stats().expired, 1_000_000);
-    assert!(engine.stats().memory < 1_000, "{} of {full} bytes", engine.stats().memory);
+    assert!(engine.stats().memory < 10_000, "{} of {full} bytes", engine.stats().memory);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn keys_that_are_only_in_the_store_expire_without_being_asked_for() {
     assert_eq!(engine.stats().memory, 0, "nothing is loaded");
     let hold_up = expire_under_reads(&engine, &clock);
     println!("in the store: {hold_up}");
-    wait_until("memory keeps the traces of what has expired", || engine.stats().memory < 1_000);
+    wait_until("memory keeps the traces of what has expired", || engine.stats().memory < 10_000);
 
     // Expired while nobody had the directory open.
     let expired = dir.path().join("expired while closed");

@@ -6,9 +6,27 @@ use super::WRONGTYPE;
 use crate::{
     database::Flushes,
     effects::Effects,
-    memory::{Hash, Keyspace, KeyspaceId, Kind, Slot, Str, Value},
+    memory::{Absent, Items, Keyspace, KeyspaceId, Kind, Slot, Str, Value, View},
     random::Random,
 };
+
+/// What a command needs of the value at the key that it names first, when that
+/// value is in parts: only that is brought into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Its type, its size, its expiry; or to put another value in its place.
+    Head,
+    /// The items whose names are the arguments from number `first` on, every
+    /// `step`th.
+    Items { first: usize, step: usize },
+    /// So many items from a place on.
+    From { place: u64, items: usize },
+    /// So many items from a random place on, [`Context::draw`], the first ones
+    /// again after the last.
+    Around { items: usize },
+    /// Every item.
+    All,
+}
 
 /// The places of hashes that a command walks through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +92,9 @@ pub(crate) struct Context<'a> {
     /// What the store has of the places that the command walks; `None` when
     /// all keys are in memory.
     pub(crate) cold: Option<&'a Cold>,
+    /// The place from which on a command has the items that it needs
+    /// [around](Need::Around) it.
+    pub(crate) draw: u64,
     pub(crate) effects: &'a mut Effects,
 }
 
@@ -100,31 +121,48 @@ impl Context<'_> {
         }
     }
 
-    /// The hash at `key`.
+    /// The value at `key`, which is made of `T`, to be read: whole or in parts.
     ///
     /// # Errors
     /// `WRONGTYPE` when the key holds something else.
-    pub(crate) fn hash(&mut self, key: &[u8]) -> Result<Option<&Hash>, ErrorReply> {
-        match self.get(key) {
-            Some(Value::Hash(hash)) => Ok(Some(hash)),
-            Some(_) => Err(WRONGTYPE.into()),
+    pub(crate) fn view<T: Items>(&mut self, key: &[u8]) -> Result<Option<View<'_, T>>, ErrorReply> {
+        match self.slot(key).map(Slot::into_view) {
+            Some(Some(view)) => Ok(Some(view)),
+            Some(None) => Err(WRONGTYPE.into()),
             None => Ok(None),
         }
     }
 
-    /// The live entry of `key` if it is of this kind.
+    /// Changes the structure that has the item of this `name`, or that gets it,
+    /// in the value at `key`. The value is made when there is none, and stays
+    /// when it has no items left: see [`Context::remove_if_empty`].
     ///
     /// # Errors
-    /// `WRONGTYPE` when the key holds something else.
-    pub(crate) fn slot_of(
+    /// `WRONGTYPE` when the key holds something else; an error that says so when
+    /// the command did not say that it [needs](Need) this item. Nothing was
+    /// changed then.
+    pub(crate) fn edit<T: Items, R>(
         &mut self,
         key: &[u8],
-        kind: Kind,
-    ) -> Result<Option<Slot<'_>>, ErrorReply> {
-        match self.slot(key) {
-            Some(slot) if slot.value().kind() == kind => Ok(Some(slot)),
-            Some(_) => Err(WRONGTYPE.into()),
-            None => Ok(None),
+        name: &[u8],
+        edit: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, ErrorReply> {
+        if let Some(mut slot) = self.slot(key) {
+            if slot.value().kind() != T::KIND {
+                return Err(WRONGTYPE.into());
+            }
+            return Ok(slot.edit(name, edit)?);
+        }
+        self.set(key, T::KIND.empty(), 0);
+        Ok(self.slot(key).ok_or(Absent)?.edit(name, edit)?)
+    }
+
+    /// Deletes `key` if its value has no items.
+    pub(crate) fn remove_if_empty(&mut self, key: &[u8]) {
+        if let Some(slot) = self.slot(key)
+            && slot.value().items() == 0
+        {
+            slot.remove();
         }
     }
 
@@ -153,7 +191,7 @@ impl Context<'_> {
         let mut fresh = Keyspace::new(id, self.random.seed());
         fresh.moved(self.version);
         let old = &mut self.keyspaces[db];
-        fresh.go_on_counting(old);
+        fresh.go_on(old);
         old.hand_over_watchers(&mut fresh);
         self.flushes.flushed.push(old.id());
         self.flushes.trash.push(std::mem::replace(old, fresh));
@@ -173,5 +211,11 @@ impl Context<'_> {
     /// Tells that running the command of these arguments does what was done.
     pub(crate) fn propagate_as(&mut self, args: &[&[u8]]) {
         self.effects.push(self.db, args.iter().copied());
+    }
+}
+
+impl From<Absent> for ErrorReply {
+    fn from(_: Absent) -> Self {
+        "ERR a part of the value is not in memory: this is a defect of the command".into()
     }
 }

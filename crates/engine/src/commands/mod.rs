@@ -28,7 +28,7 @@ use crate::{
 };
 
 pub(crate) use arguments::{integer, is};
-pub(crate) use context::{Cold, ColdKey, Context, Walk};
+pub(crate) use context::{Cold, ColdKey, Context, Need, Walk};
 pub(crate) use errors::*;
 
 /// Runs one command on a database.
@@ -62,6 +62,28 @@ static HANDLERS: LazyLock<[Option<Runs>; COMMAND_COUNT]> = LazyLock::new(|| {
     }
     handlers
 });
+
+/// What says how much of a value in parts a command needs, when that is more
+/// than its head.
+type Needs = fn(&Command) -> Need;
+
+/// The commands that need more of a value than its head.
+static NEEDS: LazyLock<[Option<Needs>; COMMAND_COUNT]> = LazyLock::new(|| {
+    let mut needs = [None; COMMAND_COUNT];
+    for (name, need) in [hash::NEEDS, generic::NEEDS].into_iter().flatten() {
+        if let Some(spec) = tuckbox_resp::table::lookup(name.as_bytes()) {
+            needs[spec.index()] = Some(*need);
+        }
+    }
+    needs
+});
+
+/// How much a command needs of the value at the key that it names first, when
+/// that is in parts.
+pub(crate) fn need(call: &Call) -> Need {
+    let needs = NEEDS.get(call.spec.index()).copied().flatten();
+    needs.map_or(Need::Head, |need| need(&call.command))
+}
 
 /// The handler of the command that `spec` describes; `None` when the engine
 /// does not have it.

@@ -10,6 +10,7 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::error::DiskFailure;
+use crate::directory::create_durably;
 
 /// One directory.
 pub(crate) trait Disk: Send + Sync {
@@ -87,22 +88,6 @@ impl Directory {
         create_durably(path)
             .map_err(DiskFailure::new("create the log's directory", path.to_owned()))?;
         Ok(Self { path: path.to_owned() })
-    }
-}
-
-/// A new directory survives a power cut once its parent is synced.
-fn create_durably(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    create_durably(parent)?;
-    match fs::create_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(parent)?.sync_all(),
     }
 }
 

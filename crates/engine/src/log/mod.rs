@@ -17,6 +17,7 @@
 //! | `waiters` | who waits for what |
 //! | `batch`, `segment` | the format |
 //! | `recovery`, `window` | reading at open; torn or damaged |
+//! | `check`, `inspect` | reading without changing anything |
 //! | `opening` | from reading to appending |
 //! | `shelf` | which segments are live or spare, what is trimmed |
 //! | `disk` | the operations of a disk |
@@ -28,6 +29,7 @@
 //! executing. A second buffer of that size is being written meanwhile.
 
 mod batch;
+mod check;
 mod disk;
 mod error;
 mod inspect;
@@ -45,7 +47,7 @@ mod writer;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -58,11 +60,18 @@ use self::waiters::{Progress, block_on};
 
 use crate::options::Durability;
 
+pub(crate) use self::check::check;
 pub use self::error::LogError;
 pub use self::inspect::{Inspection, inspect};
 pub use self::recovery::Cut;
 pub(crate) use self::recovery::Recovery;
 pub(crate) use self::waiters::{Durable, Room, State};
+
+/// The longest time that a frame waits for others. See [`Log::hold`].
+const HOLD_MAX: Duration = Duration::from_millis(1);
+
+/// The longest time that frames wait amid what is of no use in parts.
+const CORK_MAX: Duration = Duration::from_millis(100);
 
 /// The number of a frame: 1, 2, 3 ...; 0 lies before the first one.
 pub(crate) type Position = u64;
@@ -159,6 +168,34 @@ impl Log {
         self.shared.queue.append(frame, &self.shared.progress)
     }
 
+    /// Says that more frames are about to come, so that one sync can serve them all:
+    /// the writer waits for them, for as long as a sync takes, [`HOLD_MAX`] at the
+    /// most, or until [`Log::go`].
+    pub(crate) fn hold(&self) {
+        if self.shared.options.durability == Durability::Always {
+            let worth = self.shared.progress.sync_takes().min(HOLD_MAX);
+            self.shared.queue.hold(Instant::now() + worth);
+        }
+    }
+
+    /// Says that all are there that [`Log::hold`] was about.
+    pub(crate) fn go(&self) {
+        self.shared.queue.go();
+    }
+
+    /// Says that the frames to come are of no use in parts: the writer waits for
+    /// [`Log::uncork`], [`CORK_MAX`] at the most.
+    pub(crate) fn cork(&self) {
+        if self.shared.options.durability == Durability::Always {
+            self.shared.queue.cork(Instant::now() + CORK_MAX);
+        }
+    }
+
+    /// Ends what [`Log::cork`] began.
+    pub(crate) fn uncork(&self) {
+        self.shared.queue.uncork();
+    }
+
     /// The last position given out.
     pub(crate) fn last(&self) -> Position {
         self.shared.queue.last()
@@ -167,6 +204,16 @@ impl Log {
     /// The last position that is certainly on the disk.
     pub(crate) fn synced(&self) -> Position {
         self.shared.progress.synced()
+    }
+
+    /// Whether [`Log::durable`] would resolve at once; costs a load.
+    pub(crate) fn is_durable(&self, position: Position) -> bool {
+        self.shared.progress.is_durable(position)
+    }
+
+    /// How often the log was synced since it was opened.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.shared.progress.syncs()
     }
 
     /// Resolves when `position`, which was given out, may be acknowledged: under
@@ -190,6 +237,11 @@ impl Log {
     /// Whether writes are to be executed; costs a load.
     pub(crate) fn state(&self) -> State {
         self.shared.progress.state()
+    }
+
+    /// Why writes are not to be executed; `None` while they are.
+    pub(crate) fn failure(&self) -> Option<LogError> {
+        self.shared.progress.failure()
     }
 
     /// Whether the pending buffer reached its limit; costs a load.

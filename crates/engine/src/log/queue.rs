@@ -28,6 +28,10 @@ struct Pending {
     frames: u64,
     /// The writer sleeps and wants to be woken at this length.
     wake_at: usize,
+    /// More frames are about to come: until then they are worth waiting for.
+    held: Option<Instant>,
+    /// Those who append are amid something that is of no use in parts.
+    corked: Option<Instant>,
     closing: bool,
     /// The log is poisoned or closed: frames go nowhere.
     discarding: bool,
@@ -56,6 +60,8 @@ impl Queue {
             next,
             frames: 0,
             wake_at: usize::MAX,
+            held: None,
+            corked: None,
             closing: false,
             discarding: false,
         };
@@ -123,7 +129,14 @@ impl Queue {
             if pending.closing {
                 return Todo::Close;
             }
+            if passed(pending.held) {
+                pending.held = None;
+            }
+            if passed(pending.corked) {
+                pending.corked = None;
+            }
             let linger = linger.filter(|linger| !passed(Some(*linger)));
+            let linger = linger.max(pending.held).max(pending.corked);
             let enough = if linger.is_some() { LINGER_BYTES } else { HEADER_BYTES + 1 };
             if pending.buf.len() >= enough {
                 return Todo::Write;
@@ -140,6 +153,35 @@ impl Queue {
                 None => self.work.wait(&mut pending),
             }
             pending.wake_at = usize::MAX;
+        }
+    }
+
+    /// Has the writer wait for more frames, until `until` or [`Queue::go`].
+    pub(crate) fn hold(&self, until: Instant) {
+        self.pending.lock().held = Some(until);
+    }
+
+    /// Ends what [`Queue::hold`] began.
+    pub(crate) fn go(&self) {
+        let mut pending = self.pending.lock();
+        if pending.held.take().is_some() && pending.frames > 0 {
+            drop(pending);
+            self.work.notify_one();
+        }
+    }
+
+    /// Has the writer wait until `until` or [`Queue::uncork`].
+    pub(crate) fn cork(&self, until: Instant) {
+        self.pending.lock().corked = Some(until);
+    }
+
+    /// Ends what [`Queue::cork`] began.
+    pub(crate) fn uncork(&self) {
+        let mut pending = self.pending.lock();
+        // It may be held still, but not for as long.
+        if pending.corked.take().is_some() && pending.frames > 0 {
+            drop(pending);
+            self.work.notify_one();
         }
     }
 
@@ -167,5 +209,55 @@ impl Queue {
         pending.buf = Vec::new();
         pending.frames = 0;
         progress.set_pending(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::*;
+    use crate::options::Durability;
+
+    /// What a writer does about one frame that is appended during a hold, and then.
+    fn todo_of_a_held_frame(hold: Duration, then: impl FnOnce(&Queue)) -> Option<Todo> {
+        let progress = Progress::new(Durability::Always, 1 << 20, 0);
+        let queue = &Queue::new(1);
+        queue.hold(Instant::now() + hold);
+        queue.append(b"frame", &progress);
+        thread::scope(|scope| {
+            let (done, todo) = mpsc::channel();
+            scope.spawn(move || done.send(queue.wait(None, None)));
+            then(queue);
+            let todo = todo.recv_timeout(Duration::from_secs(60)).ok();
+            // Whatever came, the thread ends.
+            queue.close();
+            todo
+        })
+    }
+
+    #[test]
+    fn what_is_held_is_written_once_it_may_go() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(todo_of_a_held_frame(hour, Queue::go), Some(Todo::Write));
+    }
+
+    #[test]
+    fn a_hold_ends_by_itself_and_before_a_close() {
+        let moment = Duration::from_millis(1);
+        assert_eq!(todo_of_a_held_frame(moment, |_| ()), Some(Todo::Write));
+        let hour = Duration::from_secs(3600);
+        assert_eq!(todo_of_a_held_frame(hour, Queue::close), Some(Todo::Close));
+    }
+
+    #[test]
+    fn a_cork_keeps_what_may_go_until_it_is_drawn() {
+        let hour = Duration::from_secs(3600);
+        let cork = |queue: &Queue| {
+            queue.cork(Instant::now() + hour);
+            queue.go();
+            queue.uncork();
+        };
+        assert_eq!(todo_of_a_held_frame(hour, cork), Some(Todo::Write));
     }
 }

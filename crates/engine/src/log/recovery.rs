@@ -229,6 +229,11 @@ impl Recovery {
         Ok(Some(Frame { position, bytes }))
     }
 
+    /// Whether what was read so far ends in order: by closing the log.
+    pub(crate) fn was_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Where the next frame of the payload lies.
     fn next_frame(&mut self) -> Result<(u64, u64), LogError> {
         let (at, end) = (self.payload.start, self.payload.end);

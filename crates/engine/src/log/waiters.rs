@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -37,6 +38,9 @@ pub(crate) struct Progress {
     pending_limit: usize,
     pending_bytes: AtomicUsize,
     synced: AtomicU64,
+    syncs: AtomicU64,
+    /// Microseconds that a sync takes, lately.
+    sync_micros: AtomicU64,
     state: AtomicU8,
     waiting: Mutex<Waiting>,
 }
@@ -58,6 +62,8 @@ impl Progress {
             pending_limit,
             pending_bytes: AtomicUsize::new(0),
             synced: AtomicU64::new(synced),
+            syncs: AtomicU64::new(0),
+            sync_micros: AtomicU64::new(0),
             state: AtomicU8::new(State::Open as u8),
             waiting: Mutex::default(),
         }
@@ -67,6 +73,24 @@ impl Progress {
         self.synced.load(Ordering::Acquire)
     }
 
+    /// How long a sync takes, lately.
+    pub(crate) fn sync_takes(&self) -> Duration {
+        Duration::from_micros(self.sync_micros.load(Ordering::Relaxed))
+    }
+
+    /// Notes how long a sync took. Called by the writer alone.
+    pub(crate) fn note_sync(&self, took: Duration) {
+        let before = self.sync_micros.load(Ordering::Relaxed);
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        // A slow one among many does not change much.
+        self.sync_micros.store(before - before / 8 + took / 8, Ordering::Relaxed);
+    }
+
+    /// How often [`Progress::publish`] was called.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn state(&self) -> State {
         match self.state.load(Ordering::Acquire) {
             0 => State::Open,
@@ -74,6 +98,11 @@ impl Progress {
             2 => State::Poisoned,
             _ => State::Closed,
         }
+    }
+
+    /// What is wrong when the state is not `Open`.
+    pub(crate) fn failure(&self) -> Option<LogError> {
+        if self.state() == State::Open { None } else { self.waiting.lock().failure.clone() }
     }
 
     pub(crate) fn pending_full(&self) -> bool {
@@ -88,6 +117,7 @@ impl Progress {
     /// Everything up to `position` is on the disk. `woken` is an empty buffer.
     pub(crate) fn publish(&self, position: Position, woken: &mut Vec<Waker>) {
         self.synced.store(position, Ordering::Release);
+        self.syncs.fetch_add(1, Ordering::Relaxed);
         let mut waiting = self.waiting.lock();
         while let Some(first) = waiting.durable.first_entry()
             && first.key().0 <= position
@@ -122,7 +152,7 @@ impl Progress {
     }
 
     /// Without the lock: `Some` when there is nothing to wait for.
-    fn is_durable(&self, position: Position) -> bool {
+    pub(crate) fn is_durable(&self, position: Position) -> bool {
         position <= self.synced()
             || self.durability == Durability::EverySec && self.state() == State::Open
     }

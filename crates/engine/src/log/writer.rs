@@ -201,7 +201,9 @@ impl Writer {
 
     /// Makes everything written durable and tells those who wait.
     pub(crate) fn sync(&mut self) -> Result<(), LogError> {
+        let begun = Instant::now();
         self.active.sync().map_err(|failure| self.fail(failure.poison()))?;
+        self.shared.progress.note_sync(begun.elapsed());
         self.unsynced_since = None;
         self.shared.progress.publish(self.written, &mut self.woken);
         Ok(())

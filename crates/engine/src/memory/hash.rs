@@ -5,6 +5,7 @@ mod packed;
 use indexmap::{IndexMap, map::Entry};
 
 use self::packed::Packed;
+use super::value::allocated;
 
 /// A hash with more fields, or with a longer field or value, is a `hashtable`
 /// in Redis' words; below it is a `listpack`.
@@ -15,15 +16,12 @@ const LISTPACK_ITEM: usize = 64;
 const PACKED_BYTES: usize = 2048;
 
 /// Estimated heap bytes of one field in a table besides its text.
-const TABLE_FIELD: usize = 72;
-
-/// A field and its value.
-pub(crate) type Field<'a> = (&'a [u8], &'a [u8]);
+const TABLE_FIELD: usize = 80;
 
 /// Fields and values of one hash key.
 ///
-/// As in Redis, a small hash keeps the order of insertion. A field that stays
-/// for the whole of an `HSCAN` is found by it.
+/// As in Redis, a small hash keeps the order of insertion. One that grows
+/// larger is cut into several of these; see [`parts`](super::parts).
 #[derive(Clone, Debug)]
 pub(crate) struct Hash {
     fields: Fields,
@@ -142,29 +140,68 @@ impl Hash {
         packed.into_iter().flatten().chain(table)
     }
 
-    /// The next fields of an `HSCAN` at `cursor`, at least `count` if there are
-    /// as many, and the cursor to go on with; 0 at the beginning and the end.
-    ///
-    /// A table is gone through from its end to its beginning: removing a field
-    /// moves the last one into its place, so what was not seen yet stays among
-    /// what is not seen yet.
-    pub(crate) fn scan(&self, cursor: u64, count: usize) -> (Vec<Field<'_>>, u64) {
-        let Fields::Table(table) = &self.fields else {
-            return (self.iter().collect(), 0);
-        };
-        let len = table.fields.len();
-        let end = match usize::try_from(cursor) {
-            Ok(0) | Err(_) => len,
-            Ok(end) => end.min(len),
-        };
-        let start = end.saturating_sub(count.max(1));
-        let found = (start..end).rev().filter_map(|index| self.at(index)).collect();
-        (found, start as u64)
+    /// Whether the fields are kept in the order of insertion, all close
+    /// together.
+    pub(crate) fn is_packed(&self) -> bool {
+        matches!(self.fields, Fields::Packed(_))
+    }
+
+    /// Bytes of the stored form, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.fields {
+            Fields::Packed(packed) => packed.as_bytes().len(),
+            Fields::Table(table) => table.bytes + table.fields.len() * 4,
+        }
+    }
+
+    /// Whether the hash was large once, as Redis sees it.
+    pub(super) fn is_large(&self) -> bool {
+        self.large
+    }
+
+    /// Notes that it was.
+    pub(super) fn set_large(&mut self) {
+        self.large = true;
+    }
+
+    /// Whether a hash of `len` fields is large, as Redis sees it.
+    pub(super) fn is_large_at(len: usize) -> bool {
+        len > LISTPACK_FIELDS
+    }
+
+    /// Cuts the fields into hashes of about `bytes` bytes; see
+    /// [`Value::cut`](super::Value).
+    pub(super) fn cut(&self, place_of: impl Fn(&[u8]) -> u64, bytes: usize) -> Vec<(u64, Self)> {
+        let mut fields: Vec<_> =
+            self.iter().map(|(field, value)| (place_of(field), field, value)).collect();
+        fields.sort_unstable_by_key(|&(place, ..)| place);
+        let mut pieces: Vec<(u64, Self)> = Vec::new();
+        let mut before = None;
+        for (place, field, value) in fields {
+            let added = field.len() + value.len();
+            match pieces.last_mut() {
+                Some((_, piece)) if before == Some(place) || piece.bytes() + added <= bytes => {
+                    piece.insert(field, value);
+                }
+                _ => {
+                    let mut piece = Self::new();
+                    piece.insert(field, value);
+                    pieces.push((place, piece));
+                }
+            }
+            before = Some(place);
+        }
+        pieces
     }
 
     /// The word that `OBJECT ENCODING` answers.
     pub(crate) fn encoding(&self) -> &'static str {
-        if self.large { "hashtable" } else { "listpack" }
+        Self::encoding_of(self.large)
+    }
+
+    /// The word for a hash that was large once, or never.
+    pub(super) fn encoding_of(large: bool) -> &'static str {
+        if large { "hashtable" } else { "listpack" }
     }
 
     /// Heap bytes behind the hash, in constant time; an estimate.
@@ -173,7 +210,7 @@ impl Hash {
             Fields::Packed(packed) => packed.memory(),
             Fields::Table(table) => table.bytes + table.fields.capacity() * TABLE_FIELD,
         };
-        size_of::<Self>() + fields
+        allocated(size_of::<Self>()) + fields
     }
 
     /// Appends the stored form to `out`: a byte that says whether the hash was

@@ -2,6 +2,8 @@
 
 use std::ops::Deref;
 
+use super::value::allocated;
+
 /// The longest key that is kept without an allocation: what fits in the three
 /// words that a longer one takes with its tag.
 const SHORT: usize = 22;
@@ -45,7 +47,7 @@ impl Key {
     pub(super) fn memory(&self) -> usize {
         match self {
             Self::Short { .. } => 0,
-            Self::Long(key) => key.len() + 16,
+            Self::Long(key) => allocated(key.len()),
         }
     }
 }

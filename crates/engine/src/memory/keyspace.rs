@@ -13,11 +13,12 @@ use siphasher::sip128::SipHasher13;
 
 use self::books::Books;
 pub(crate) use self::{
-    books::{Image, Residency},
+    books::{Image, Images, Residency},
     slot::Slot,
 };
 use super::{
-    Kind, Value,
+    Head, Kind, Parts, Reach, StoredPart, Value, ValueId,
+    parts::Gap,
     segment::{Entry, SPLIT_AT, Segment},
 };
 
@@ -38,11 +39,12 @@ impl KeyHash {
 
 /// A keyspace's identity: the name of its records in the store. An emptied
 /// keyspace gets a new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KeyspaceId(pub(crate) u32);
 
+/// Hashes keys, and the names of items, under the keyspace's seed.
 #[derive(Clone, Debug)]
-struct KeyHasher(SipHasher13);
+pub(super) struct KeyHasher(SipHasher13);
 
 impl KeyHasher {
     fn hash(&self, key: &[u8]) -> KeyHash {
@@ -50,7 +52,7 @@ impl KeyHasher {
         KeyHash((u128::from(hash.h1) << 64) | u128::from(hash.h2))
     }
 
-    fn place(&self, key: &[u8]) -> u64 {
+    pub(super) fn place(&self, key: &[u8]) -> u64 {
         self.0.hash(key).h1
     }
 }
@@ -65,6 +67,8 @@ pub(crate) struct Keyspace {
     directory: Vec<u32>,
     depth: u8,
     segments: Vec<Segment>,
+    /// Parts of the values that are too large to be one.
+    parts: Parts,
     books: Books,
     /// Where the next expiry sweep starts: a segment number.
     sweep_hand: usize,
@@ -82,15 +86,18 @@ impl Keyspace {
             directory: vec![0],
             depth: 0,
             segments: vec![Segment::new(0)],
+            parts: Parts::default(),
             books: Books::new(),
             sweep_hand: 0,
             evict_hand: 0,
         }
     }
 
-    /// A keyspace of `len` keys that are all in the store.
-    pub(crate) fn stored(id: KeyspaceId, seed: [u8; 16], len: u64) -> Self {
+    /// A keyspace of `len` keys that are all in the store; `next_value` is the
+    /// identity that the next value in parts gets.
+    pub(crate) fn stored(id: KeyspaceId, seed: [u8; 16], len: u64, next_value: u64) -> Self {
         let mut keyspace = Self::new(id, seed);
+        keyspace.parts.set_next_id(next_value);
         keyspace.books.len = len;
         if len > 0 {
             keyspace.books.residency = Residency::Partial;
@@ -108,6 +115,16 @@ impl Keyspace {
         self.seed
     }
 
+    /// The identity that the next value in parts gets.
+    pub(crate) fn next_value(&self) -> u64 {
+        self.parts.next_id()
+    }
+
+    /// Has parts of more bytes cut.
+    pub(crate) fn set_part_bytes(&mut self, bytes: usize) {
+        self.parts.set_part_bytes(bytes);
+    }
+
     /// The number of keys, in memory or not; expired ones count until they are
     /// removed.
     pub(crate) fn len(&self) -> u64 {
@@ -116,7 +133,7 @@ impl Keyspace {
 
     /// Bytes in memory, roughly.
     pub(crate) fn memory(&self) -> usize {
-        self.books.memory
+        self.books.held()
     }
 
     /// Which of the keys are in memory.
@@ -166,8 +183,9 @@ impl Keyspace {
         self.books.moved = version;
     }
 
-    /// Goes on counting where `other`, whose place it takes, has stopped.
-    pub(crate) fn go_on_counting(&mut self, other: &Self) {
+    /// Goes on where `other`, whose place it takes, has stopped.
+    pub(crate) fn go_on(&mut self, other: &Self) {
+        self.parts.set_part_bytes(other.parts.part_bytes());
         self.books.expired = other.books.expired;
         self.books.evicted = other.books.evicted;
     }
@@ -185,7 +203,7 @@ impl Keyspace {
 
     /// Whether a MiB more is held than when the limits were last looked at.
     pub(crate) fn has_grown(&mut self) -> bool {
-        let held = self.books.memory + self.books.trash_bytes;
+        let held = self.books.held() + self.books.trash_bytes;
         // What was freed since may grow again before it counts.
         self.books.looked_at = self.books.looked_at.min(held);
         held > self.books.looked_at + GROWN_BYTES
@@ -193,7 +211,7 @@ impl Keyspace {
 
     /// Notes that the limits were looked at.
     pub(crate) fn look_at(&mut self) {
-        self.books.looked_at = self.books.memory + self.books.trash_bytes;
+        self.books.looked_at = self.books.held() + self.books.trash_bytes;
     }
 
     fn segment_index(&self, place: u64) -> usize {
@@ -208,6 +226,31 @@ impl Keyspace {
         }
         let place = self.hasher.place(key);
         self.segments[self.segment_index(place)].get(place, key).is_none()
+    }
+
+    /// The value of `key` if it is in memory, expired or not; `Some(None)` when
+    /// it is known to be gone.
+    pub(crate) fn known(&self, key: &[u8]) -> Option<Option<&Value>> {
+        let place = self.hasher.place(key);
+        let entry = self.segments[self.segment_index(place)].get(place, key)?;
+        Some(entry.value.as_ref())
+    }
+
+    /// The places that `reach` wants of a value in parts and that are neither in
+    /// memory nor among what was `fetched`.
+    pub(crate) fn gap(&self, fetched: &Parts, head: &Head, reach: Reach) -> Option<Gap> {
+        self.parts.gap(fetched, head.id, reach)
+    }
+
+    /// The place of an item of this name in a value in parts.
+    pub(crate) fn place(&self, name: &[u8]) -> u64 {
+        self.hasher.place(name)
+    }
+
+    /// Takes in a part that was fetched from the store, unless memory knows
+    /// better already; see [`Parts::admit`].
+    pub(crate) fn admit_part(&mut self, id: ValueId, part: StoredPart, wanted: bool) {
+        self.books.memory += self.parts.admit(id, part, wanted);
     }
 
     /// Takes in a key that was fetched from the store, unless memory knows
@@ -231,21 +274,24 @@ impl Keyspace {
         };
         self.books.memory += entry.memory();
         let hasher = &self.hasher;
+        let room = segment.room();
         segment.insert(place, entry, |key| hasher.place(key));
+        self.books.resized(room, segment.room());
     }
 
     /// The live entry of `key`. An expired one is removed on the way.
     pub(crate) fn slot(&mut self, key: &[u8], now: u64) -> Option<Slot<'_>> {
         let hash = self.hasher.hash(key);
         let index = self.segment_index(hash.place());
-        let segment = &mut self.segments[index];
+        let Self { hasher, segments, parts, books, .. } = self;
+        let segment = &mut segments[index];
         // Of a key that is not there it is not known whether it ever was.
         let missed = segment.header.removed;
         let Some((entry, header)) = segment.find(hash.place(), key) else {
-            self.books.observed = self.books.observed.max(missed).max(self.books.moved);
+            books.observed = books.observed.max(missed).max(books.moved);
             return None;
         };
-        let mut slot = Slot { entry, header, books: &mut self.books, hash };
+        let mut slot = Slot { entry, header, books, hash, parts, hasher };
         let found = slot.entry.get_mut();
         slot.books.observed = slot.books.observed.max(found.version).max(slot.books.moved);
         found.value.as_ref()?;
@@ -272,8 +318,15 @@ impl Keyspace {
         let hash = self.hasher.hash(key);
         self.make_room(hash.place());
         let index = self.segment_index(hash.place());
-        let Self { hasher, segments, books, .. } = self;
+        let Self { hasher, segments, parts, books, .. } = self;
+        let mut value = value;
+        if parts.is_too_large(&value) {
+            let (head, memory) = parts.divide(&value, |name| hasher.place(name), books.epoch);
+            books.memory += memory;
+            value = Value::Parts(Box::new(head));
+        }
         let mut new = false;
+        let room = segments[index].room();
         let (mut entry, header) = segments[index].find_or_insert(
             hash.place(),
             key,
@@ -307,6 +360,7 @@ impl Keyspace {
         entry.expire_at = expire_at;
         entry.recent = true;
         header.note(entry);
+        books.resized(room, segments[index].room());
     }
 
     /// Splits the segment at `place` while one more entry would overfill it.
@@ -321,7 +375,9 @@ impl Keyspace {
                 self.depth += 1;
             }
             let hasher = &self.hasher;
+            let room = self.segments[index].room();
             let upper = self.segments[index].split(|key| hasher.place(key));
+            self.books.resized(room, self.segments[index].room() + upper.room());
             let depth = upper.header.depth;
             let new = self.segments.len() as u32;
             self.segments.push(upper);

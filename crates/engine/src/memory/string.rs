@@ -4,6 +4,8 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
+use super::value::allocated;
+
 /// Longer strings are shared with their readers instead of copied.
 const SHARED_FROM: usize = 1024;
 
@@ -148,8 +150,10 @@ impl Str {
     pub(crate) fn memory(&self) -> usize {
         match self {
             Self::Int(_) => 0,
-            Self::Small(bytes) => bytes.len(),
-            Self::Large(bytes) => bytes.capacity() + 40,
+            Self::Small(bytes) => allocated(bytes.len()),
+            Self::Large(bytes) => {
+                allocated(bytes.capacity()) + allocated(size_of::<Vec<u8>>() + 16)
+            }
         }
     }
 

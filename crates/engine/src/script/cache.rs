@@ -71,6 +71,11 @@ impl Cache {
         Some(script)
     }
 
+    /// How many scripts are here.
+    pub(super) fn len(&self) -> usize {
+        self.scripts.len()
+    }
+
     /// Whether the script is here.
     pub(super) fn contains(&self, sha: Sha) -> bool {
         self.scripts.contains_key(&sha)

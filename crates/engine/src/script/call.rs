@@ -138,13 +138,15 @@ impl Acting {
             return self.run_local(spec, &command);
         };
         let call = Call { spec: exact, handler, command, db: self.db };
-        let cold = self.fetch(&call)?;
+        let draw = self.state.draw();
+        let cold = self.fetch(&call, draw)?;
         let mut running = Running {
             state: &mut self.state,
             database: None,
             now: self.now,
             resp3: self.resp3,
             cold: cold.as_ref(),
+            draw,
             observed: 0,
             grown: false,
             alone: false,

@@ -46,6 +46,11 @@ impl fmt::Debug for Scripts {
 }
 
 impl Scripts {
+    /// How many scripts are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.cache.len()
+    }
+
     /// The machine, made if there is none.
     fn machine(&mut self, database: &Database) -> Result<&Machine, ErrorReply> {
         if self.machine.is_none() {

@@ -7,10 +7,10 @@ use mlua::{IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
 use tuckbox_resp::table;
 
 use super::{
-    bits,
+    binary, bits,
     cache::Sha,
     call::{self, no_script},
-    json,
+    json, msgpack,
     number::general,
     raised::{self, Raised},
     stack,
@@ -27,6 +27,10 @@ const LEVELS: [&str; 4] = ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNIN
 /// What `redis.set_repl` takes.
 const REPLICATION: [(&str, i64); 5] =
     [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)];
+
+/// Results that a function may have: Lua's stack holds 8,000 values, and some
+/// are in use.
+pub(super) const RESULTS: usize = 7_900;
 
 /// Frames that are looked at for the place of an error.
 const FRAMES: usize = 32;
@@ -48,6 +52,8 @@ pub(super) fn host(lua: &Lua, stage: &Arc<Stage>) -> mlua::Result<Table> {
     set_with_stage(lua, &host, stage, "rep", repeat)?;
     host.raw_set("bit", bits::library(lua)?)?;
     host.raw_set("cjson", json::library(lua, stage)?)?;
+    host.raw_set("cmsgpack", msgpack::library(lua, stage)?)?;
+    host.raw_set("struct", binary::library(lua, stage)?)?;
     let began = Instant::now();
     host.raw_set("clock", lua.create_function(move |_, ()| Ok(began.elapsed().as_secs_f64()))?)?;
     set_with_stage(lua, &host, stage, "random", random)?;
@@ -283,21 +289,16 @@ fn describe(lua: &Lua, stage: &Stage, value: Value) -> mlua::Result<Value> {
 // ---- math ----
 
 /// The generator behind `math.random`: C's `lrand48`, as in Redis, so that a
-/// script sees the same numbers in every run.
+/// script that seeds it sees the same numbers in every run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dice(u64);
 
 /// Numbers drawn are below this.
 const DRAWN: i64 = i32::MAX as i64;
 
-impl Default for Dice {
-    fn default() -> Self {
-        Self::seeded(0)
-    }
-}
-
 impl Dice {
-    fn seeded(seed: i32) -> Self {
+    /// As `srand48` seeds it.
+    pub(super) fn seeded(seed: i32) -> Self {
         Self(u64::from(seed as u32) << 16 | 0x330e)
     }
 
@@ -400,6 +401,24 @@ pub(super) fn number(
 /// As [`number`], without its fraction, within 32 bits as C's `int`.
 fn whole(lua: &Lua, args: &MultiValue, index: usize, function: &str) -> mlua::Result<i64> {
     Ok(i64::from(number(lua, args, index, function)? as i64 as i32))
+}
+
+/// Argument `index` without its fraction, within 64 bits; `default` when it is
+/// missing or nil.
+///
+/// # Errors
+/// As [`number`].
+pub(super) fn integer(
+    lua: &Lua,
+    args: &MultiValue,
+    index: usize,
+    function: &str,
+    default: Option<i64>,
+) -> mlua::Result<i64> {
+    match (args.get(index), default) {
+        (None | Some(Value::Nil), Some(default)) => Ok(default),
+        _ => Ok(number(lua, args, index, function)? as i64),
+    }
 }
 
 /// What Lua calls the type of a value.

@@ -19,11 +19,13 @@
 //! | `call` | the commands that scripts run |
 //! | `stack` | `redis.call`; replies to Lua values and back |
 //! | `library` | the functions in `redis`, `math` and `os` |
-//! | `bits`, `json` | `bit` and `cjson` |
+//! | `binary`, `bits`, `json`, `msgpack` | `struct`, `bit`, `cjson` and `cmsgpack` |
+//! | `output` | what these write |
 //! | `number` | numbers as C prints them |
 //! | `raised` | errors that scripts can catch |
 //! | `watch` | `SCRIPT KILL` |
 
+mod binary;
 mod bits;
 mod cache;
 mod call;
@@ -32,7 +34,9 @@ mod header;
 mod json;
 mod library;
 mod machine;
+mod msgpack;
 mod number;
+mod output;
 mod raised;
 mod stack;
 mod stage;

@@ -163,6 +163,10 @@ function G.unpack(list, first, last)
     if not (from > -2^31 and from < 2^31 and to > -2^31 and to < 2^31 and to - from < RESULTS) then
         error('too many results to unpack', 2)
     end
+    -- Arguments take room from the results.
+    if first == nil and last == nil then
+        return cunpack(list)
+    end
     return cunpack(list, first, last)
 end
 
@@ -354,6 +358,34 @@ G.os = protect({ clock = host.clock })
 for _, name in pairs({ 'bit', 'cjson', 'redis' }) do
     G[name] = protect(host[name])
 end
+
+-- Of the host, these take their values and hand over their results in a table:
+-- each value that crosses by itself costs the host one of few references.
+local function packing(pack)
+    return function(...)
+        look()
+        return (pack({ ... }, select('#', ...)))
+    end
+end
+local function unpacking(unpack)
+    return function(...)
+        look()
+        local results, count = unpack(...)
+        return cunpack(results, 1, count)
+    end
+end
+
+local msgpack = copy(host.cmsgpack)
+msgpack.pack = packing(msgpack.pack)
+for _, name in pairs({ 'unpack', 'unpack_limit', 'unpack_one' }) do
+    msgpack[name] = unpacking(msgpack[name])
+end
+G.cmsgpack = protect(msgpack)
+
+local struct = copy(host.struct)
+struct.pack = packing(struct.pack)
+struct.unpack = unpacking(struct.unpack)
+G.struct = protect(struct)
 
 local function missing(_, name)
     error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)

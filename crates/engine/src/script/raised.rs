@@ -26,6 +26,11 @@ impl Raised {
         Error::external(Self::Text(format!("{place}{text}")))
     }
 
+    /// An error as Lua itself raises it, without a place.
+    pub(super) fn plain(text: &str) -> Error {
+        Error::external(Self::Text(text.to_owned()))
+    }
+
     /// A wrong argument of `function`.
     pub(super) fn argument(lua: &Lua, number: usize, function: &str, why: &str) -> Error {
         Self::here(lua, format_args!("bad argument #{number} to '{function}' ({why})"))

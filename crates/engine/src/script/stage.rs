@@ -55,7 +55,7 @@ pub(super) struct Acting {
     /// Bytes of keys and values to keep in memory; `None` while other commands
     /// count on keys that are there.
     memory_limit: Option<usize>,
-    /// The script's randomness, the same in every run.
+    /// The script's randomness; each run has its own.
     pub(super) dice: Dice,
     /// What `cjson` was told.
     pub(super) json: super::json::Settings,
@@ -107,6 +107,7 @@ impl Stage {
     ) -> Visit<'a, 'b> {
         let effects = running.state.effects.count();
         let full = database.is_full(running.state);
+        let dice = Dice::seeded(running.state.random.next() as i32);
         let acting = Acting {
             state: std::mem::replace(running.state, State::absent()),
             terms,
@@ -118,8 +119,8 @@ impl Stage {
             has_grown: false,
             files: database.files.clone(),
             full,
-            memory_limit: running.alone.then_some(database.options.memory_limit),
-            dice: Dice::default(),
+            memory_limit: running.alone.then(|| database.kept()),
+            dice,
             json: super::json::Settings::default(),
             memory: database.options.script_memory,
             effects,
@@ -250,18 +251,12 @@ impl Acting {
     pub(super) fn fetch(
         &mut self,
         call: &crate::database::Call,
+        draw: u64,
     ) -> Result<Option<commands::Cold>, ErrorReply> {
         let Some(files) = &self.files else { return Ok(None) };
-        let calls = std::slice::from_ref(call);
-        for (db, key) in self.state.missing(calls, &[]) {
-            let keyspace = &mut self.state.keyspaces[db];
-            let found = files.records.read(keyspace.id(), keyspace.hash(&key), &key);
-            if let Some(found) = found.map_err(|error| store_reply(&error))? {
-                keyspace.admit(&key, found.value, found.expire_at);
-                self.grown = true;
-            }
-        }
-        let Some((db, walk)) = self.state.walk(calls) else { return Ok(None) };
+        let any = self.state.fetch_locked(&files.records, call, draw);
+        self.grown |= any.map_err(|error| store_reply(&error))?;
+        let Some((db, walk)) = self.state.walk(std::slice::from_ref(call)) else { return Ok(None) };
         let walked = files.records.walk(self.state.keyspaces[db].id(), &walk);
         walked.map(Some).map_err(|error| store_reply(&error))
     }

@@ -117,13 +117,16 @@ fn nothing_is_left_for_the_next_script() {
 }
 
 #[test]
-fn random_numbers_are_the_same_in_every_run() {
+fn random_numbers_are_new_in_every_run_unless_they_are_seeded() {
     let mut session = Session::new();
-    let script =
+    let draw =
         "return tostring(math.random()) .. ' ' .. math.random(10) .. ' ' .. math.random(5, 6)";
-    let first = eval(&mut session, script);
+    let first = eval(&mut session, draw);
+    assert_ne!(eval(&mut session, draw), first);
+    let seeded = format!("math.randomseed(0) {draw}");
+    let first = eval(&mut session, &seeded);
     assert!(text(&first).starts_with("0.170828"), "as C's lrand48 from seed 0: {first:?}");
-    assert_eq!(eval(&mut session, script), first);
+    assert_eq!(eval(&mut session, &seeded), first);
 }
 
 #[test]
@@ -190,6 +193,9 @@ fn functions_of_lua_that_take_long_are_no_way_around_the_time() {
         "local t = {} for n = 1, 30000 do t[n] = {n} end while true do collectgarbage() end",
         "local t = {} for n = 1, 20000 do t[n] = {n} end while true do cjson.encode(t) end",
         "local t = {} for n = 1, 40 do t = {t, t} end return cjson.encode(t)",
+        "local t = {} for n = 1, 40 do t = {t, t, t, t} end return cmsgpack.pack(t)",
+        "local s = cmsgpack.pack(string.rep('x', 3000000)) while true do cmsgpack.unpack(s) end",
+        "local s = string.rep('x', 3000000) while true do struct.pack('c0', s) end",
     ] {
         let told = error(&mut session, script);
         assert!(told.contains("ran for too long"), "{script}: {told}");
@@ -218,6 +224,15 @@ fn what_a_script_hands_over_is_bounded_however_often_it_repeats_itself() {
             "local t = {} for n = 1, 40 do t = {t, t} end return cjson.encode(t)",
             "needed more memory",
         ),
+        (
+            "local t = {} for n = 1, 40 do t = {t, t, t} end return cmsgpack.pack(t)",
+            "needed more memory",
+        ),
+        (
+            "local s, t = string.rep('x', 2^16), {} for n = 1, 7000 do t[n] = s end
+             return struct.pack(string.rep('s', 7000), unpack(t))",
+            "needed more memory",
+        ),
     ] {
         let told = error(&mut session, script);
         assert!(told.contains(why), "{script}: {told}");
@@ -237,6 +252,26 @@ fn a_list_of_more_results_than_can_be_counted_is_an_error() {
     }
     let some = "return {unpack({1, 2, 3, 4}, 2, '3')}";
     assert_eq!(eval(&mut session, some), Reply::Array(vec![Reply::Integer(2), Reply::Integer(3)]));
+}
+
+#[test]
+fn what_is_unpacked_is_bounded_in_depth_and_in_number() {
+    let mut session = Session::new();
+    let deep = |depth| format!("cmsgpack.unpack(string.rep('\\145', {depth}) .. '\\1')");
+    let many = |count| format!("cmsgpack.unpack(string.rep('\\161x', {count}))");
+    let fields =
+        |count| format!("struct.unpack(string.rep('b', {count}), string.rep('x', {count}))");
+    for fits in [deep(1000), many(7900), fields(7890)] {
+        let reply = eval(&mut session, &format!("return select('#', {fits})"));
+        assert!(matches!(reply, Reply::Integer(1..)), "{fits}: {reply:?}");
+    }
+    for beyond in [deep(1001), deep(5_000_000), many(7901), many(1_000_000), fields(7900)] {
+        let told = error(&mut session, &format!("local x = {beyond} return x"));
+        assert!(told.starts_with("ERR user_script:1: stack overflow (too many "), "{told}");
+    }
+    let next =
+        "local at, x = cmsgpack.unpack_limit(string.rep('\\161x', 10000), 7000, 2) return at";
+    assert_eq!(eval(&mut session, next), Reply::Integer(14_002));
 }
 
 #[test]

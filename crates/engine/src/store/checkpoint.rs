@@ -1,9 +1,9 @@
 //! Writing: one transaction for each checkpoint.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::marker::PhantomData;
-use std::ops::Bound;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -12,9 +12,11 @@ use heed::{MdbError, RwTxn};
 use super::error::is_no_space;
 use super::meta::DatabaseMeta;
 use super::record::{NewRecord, Place, expiry};
-use super::tables::Table;
 use super::{Store, StoreError};
 
+/// Bytes of changed pages that a checkpoint keeps in memory, and that LMDB keeps for the next one: 2 to the 13th pages of 4 KiB,
+/// which is what its feature `mdb_idl_logn_12` means.
+pub(crate) const CHECKPOINT_MEMORY: usize = 32 << 20;
 /// The longest value LMDB can describe.
 const RECORD_BYTES_MAX: usize = u32::MAX as usize;
 /// What [`write_probe`] writes: more than a file system keeps back for a file's tail.
@@ -24,7 +26,7 @@ const PROBE_BYTES: usize = 64 << 10;
 ///
 /// Stays on the thread that began it: LMDB's write lock belongs to a thread.
 pub(crate) struct Checkpoint<'store> {
-    store: &'store Store,
+    pub(super) store: &'store Store,
     pub(super) txn: RwTxn<'store>,
     /// Makes it `!Send`.
     thread: PhantomData<*const ()>,
@@ -40,13 +42,46 @@ impl Store {
             return Err(StoreError::Poisoned { path: self.file.clone() });
         }
         let txn = self.env.write_txn().map_err(|error| self.fault(error))?;
+        if !self.settled.load(Ordering::Acquire) {
+            self.settle_roots()?;
+            self.settled.store(true, Ordering::Release);
+        }
         Ok(Checkpoint { store: self, txn, thread: PhantomData })
+    }
+
+    /// Makes sure that the disk has the roots that are read. Called once, by whoever may write.
+    ///
+    /// When the write of a root fails, LMDB puts the old one back where it is read, and nobody knows which of them the disk
+    /// has. A process that is started then goes on from the old root, and writes over pages that only the new one needs: a
+    /// loss of power would leave the new root with pages of others. Written again and synced, the root that is read is the one.
+    fn settle_roots(&self) -> Result<(), StoreError> {
+        let bytes = 2 * self.env.stat().page_size as usize;
+        let settled = OpenOptions::new().read(true).write(true).open(&self.file).and_then(|file| {
+            let mut roots = vec![0; bytes];
+            file.read_exact_at(&mut roots, 0)?;
+            file.write_all_at(&roots, 0)?;
+            file.sync_data()
+        });
+        settled.map_err(|error| {
+            self.poison();
+            StoreError::Io { path: self.file.clone(), source: error.into() }
+        })
+    }
+
+    /// Refuses checkpoints from now on.
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    /// Whether a root could not be written: LMDB then gives nothing out until the environment is opened again.
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self.env.read_txn(), Err(heed::Error::Mdb(MdbError::Panic)))
     }
 
     /// The meaning of a failure that may be that of a write.
     ///
     /// Where the last write that fits on a disk fits in part, LMDB says no more than "input/output error". So ask the disk.
-    fn write_fault(&self, error: heed::Error) -> StoreError {
+    pub(super) fn write_fault(&self, error: heed::Error) -> StoreError {
         let fault = self.fault(error);
         if !matches!(fault, StoreError::Io { .. }) {
             return fault;
@@ -78,15 +113,7 @@ impl Checkpoint<'_> {
         let place = Place { keyspace, hash };
         let record = NewRecord { key, expire_at, kind, payload };
         let bytes = record.len();
-        if bytes > RECORD_BYTES_MAX {
-            let path = self.store.file.clone();
-            return Err(StoreError::TooLarge {
-                path,
-                place: place.to_string(),
-                bytes,
-                limit: RECORD_BYTES_MAX,
-            });
-        }
+        self.check_length(bytes, || place.to_string())?;
         let old_expire_at = self.expiry_of(place, key)?.unwrap_or(0);
         if old_expire_at != expire_at {
             self.unindex(place, old_expire_at)?;
@@ -126,40 +153,13 @@ impl Checkpoint<'_> {
         put.map_err(|error| self.store.write_fault(error))
     }
 
-    /// Puts a keyspace on the list of garbage and removes at most `max_records` of its records and entries in the index.
-    /// True: nothing is left, and it is off the list.
-    ///
-    /// With 0 this is cheap at any size: so a flush goes into the checkpoint that gives the database its new keyspace,
-    /// and later checkpoints remove what [`Store::garbage`] lists, a bounded piece each.
-    pub(crate) fn drop_keyspace(
-        &mut self,
-        keyspace: u32,
-        max_records: usize,
-    ) -> Result<bool, StoreError> {
-        let tables = self.store.tables;
-        let id = keyspace.to_be_bytes();
-        let removed = self.remove_some(tables.expiry, &id, max_records)?;
-        self.remove_some(tables.records, &id, max_records.saturating_sub(removed))?;
-        if self.is_empty(tables.expiry, &id)? && self.is_empty(tables.records, &id)? {
-            tables
-                .garbage
-                .delete(&mut self.txn, &id)
-                .map_err(|error| self.store.write_fault(error))?;
-            return Ok(true);
-        }
-        tables
-            .garbage
-            .put(&mut self.txn, &id, &[])
-            .map_err(|error| self.store.write_fault(error))?;
-        Ok(false)
-    }
-
     /// Makes the checkpoint durable, all of it at once: writes the pages, syncs, then writes and syncs the new root.
     ///
     /// # Errors
     /// In every case the store is as it was before. After [`StoreError::Full`] the checkpoint can be written again. After a
     /// failure of the disk, [`StoreError::Io`], what the disk holds is not known for certain: further checkpoints are
-    /// refused until the store is opened again. Reads go on, unless it was the write of the root that failed.
+    /// refused until the store is opened again. Reads go on; where it was the write of the root that failed, once the store is
+    /// opened again to be read.
     pub(crate) fn commit(self) -> Result<(), StoreError> {
         let Checkpoint { store, txn, .. } = self;
         txn.commit().map_err(|error| {
@@ -167,10 +167,22 @@ impl Checkpoint<'_> {
             let unwritten = matches!(error, heed::Error::Mdb(MdbError::BadTxn));
             let fault = store.write_fault(error);
             if matches!(fault, StoreError::Io { .. }) && !unwritten {
-                store.poisoned.store(true, Ordering::Release);
+                store.poison();
             }
             fault
         })
+    }
+
+    pub(super) fn check_length(
+        &self,
+        bytes: usize,
+        place: impl FnOnce() -> String,
+    ) -> Result<(), StoreError> {
+        if bytes <= RECORD_BYTES_MAX {
+            return Ok(());
+        }
+        let (path, place) = (self.store.file.clone(), place());
+        Err(StoreError::TooLarge { path, place, bytes, limit: RECORD_BYTES_MAX })
     }
 
     /// When the record of `key` expires (0: never). None: there is no record.
@@ -189,27 +201,6 @@ impl Checkpoint<'_> {
                 .store
                 .corrupt(place.to_string(), "the expiry index does not agree with it")),
         }
-    }
-
-    /// Removes the first entries under a prefix, at most `max`. Returns their number.
-    fn remove_some(
-        &mut self,
-        table: Table,
-        prefix: &[u8],
-        max: usize,
-    ) -> Result<usize, StoreError> {
-        let entries =
-            table.prefix_iter(&self.txn, prefix).map_err(|error| self.store.fault(error))?;
-        let last = entries.take(max).last().transpose().map_err(|error| self.store.fault(error))?;
-        let Some(last) = last.map(|(key, _)| key.to_vec()) else { return Ok(0) };
-        let bounds = (Bound::Included(prefix), Bound::Included(&last[..]));
-        table.delete_range(&mut self.txn, &bounds).map_err(|error| self.store.write_fault(error))
-    }
-
-    fn is_empty(&self, table: Table, prefix: &[u8]) -> Result<bool, StoreError> {
-        let mut entries =
-            table.prefix_iter(&self.txn, prefix).map_err(|error| self.store.fault(error))?;
-        Ok(entries.next().transpose().map_err(|error| self.store.fault(error))?.is_none())
     }
 }
 

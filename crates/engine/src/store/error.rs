@@ -22,10 +22,18 @@ pub(crate) enum StoreError {
 
     /// A later Tuckbox wrote this store.
     #[error(
-        "the store in {} has format {found}, and this Tuckbox reads up to format {supported}; run the Tuckbox that wrote it, or a later one",
+        "the store in {} has format {found}, and this Tuckbox reads format {supported}; run the Tuckbox that wrote it, or a later one",
         path.display()
     )]
     VersionTooNew { path: PathBuf, found: u32, supported: u32 },
+
+    /// An earlier Tuckbox wrote this store.
+    #[error(
+        "the store in {} has format {found}, and this Tuckbox reads format {supported}; open it with the Tuckbox that wrote it and \
+         carry the keys over (DUMP and RESTORE), or begin with an empty directory",
+        path.display()
+    )]
+    VersionTooOld { path: PathBuf, found: u32, supported: u32 },
 
     /// The disk gave back something other than what was written. Nothing of it was used.
     #[error(

@@ -14,15 +14,16 @@
 //!
 //! # What it costs
 //! - The file never shrinks: freed pages are used again. A read that lasts keeps the pages it may see from being used again.
-//! - A checkpoint keeps a page of 4 KiB in memory for each page it changes, which is about one for each random key; and
-//!   the whole of a large payload.
+//! - A checkpoint changes about one page of 4 KiB for each random key. It keeps 32 MiB of them in memory, then writes pages out
+//!   that it will not come back to; and the whole of a large payload.
 //! - One writer at a time. Calls block on the disk: make them outside every lock and off the threads of an async runtime.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for a command that checks a closed directory"))]
 mod check;
 mod checkpoint;
 mod error;
+mod garbage;
 mod meta;
+mod parts;
 mod record;
 mod tables;
 
@@ -32,11 +33,18 @@ use std::sync::atomic::AtomicBool;
 
 use heed::{Env, RoTxn, WithoutTls};
 
-pub(crate) use self::checkpoint::Checkpoint;
+pub(crate) use self::check::CheckReport;
+pub(crate) use self::checkpoint::{CHECKPOINT_MEMORY, Checkpoint};
 pub(crate) use self::error::StoreError;
+pub(crate) use self::garbage::Garbage;
 pub(crate) use self::meta::DatabaseMeta;
+pub(crate) use self::parts::NewPart;
 use self::record::{Expiry, Place, StoredRecord};
 use self::tables::{MAP_BYTES, Tables};
+
+/// Set in the kind of a record that stands for a value in parts. Its payload begins with the number of the value, a
+/// little-endian `u64`: so much [`Store::check`] has to know.
+pub(crate) const IN_PARTS: u8 = 0x80;
 
 /// The checkpoints of all databases of one engine.
 ///
@@ -50,6 +58,8 @@ pub(crate) struct Store {
     file: PathBuf,
     /// A commit failed and left unclear what the disk did.
     poisoned: AtomicBool,
+    /// The roots are on the disk as they are read; see `checkpoint.rs`.
+    settled: AtomicBool,
 }
 
 /// A record where it lies in the store.
@@ -72,6 +82,9 @@ pub(crate) struct Listed {
     pub(crate) expire_at: u64,
     /// What the payload is.
     pub(crate) kind: u8,
+    /// The payload of a record that stands for a value in parts, in listings of
+    /// what expires.
+    pub(crate) head: Option<Vec<u8>>,
 }
 
 impl Listed {
@@ -81,6 +94,7 @@ impl Listed {
             key: record.key.to_vec(),
             expire_at: record.expire_at,
             kind: record.kind,
+            head: None,
         }
     }
 }
@@ -97,8 +111,31 @@ impl Store {
     fn open_mapped(dir: &Path, map_bytes: usize) -> Result<Store, StoreError> {
         let env = tables::open_env(dir, map_bytes)?;
         let tables = Tables::open(&env, dir)?;
+        Ok(Store::new(env, tables, dir))
+    }
+
+    /// Opens the store in `dir` to be looked at: not a byte of its data is changed. None: it is new.
+    ///
+    /// Where pages are missing, looking at it ends the process.
+    pub(crate) fn open_to_check(dir: &Path) -> Result<Option<Store>, StoreError> {
+        if tables::is_unfinished(dir).map_err(|error| StoreError::opening(dir, error.into()))? {
+            return Ok(None);
+        }
+        let env = tables::open_env_to_read(dir)?;
+        let tables = Tables::existing(&env, dir)?;
+        Ok(tables.map(|tables| Store::new(env, tables, dir)))
+    }
+
+    fn new(env: Env<WithoutTls>, tables: Tables, dir: &Path) -> Store {
         let file = tables::data_file(dir);
-        Ok(Store { env, tables, dir: dir.to_path_buf(), file, poisoned: AtomicBool::new(false) })
+        Store {
+            env,
+            tables,
+            dir: dir.to_path_buf(),
+            file,
+            poisoned: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
+        }
     }
 
     /// Every database that was ever checkpointed, by index.
@@ -170,7 +207,7 @@ impl Store {
         Ok(listed)
     }
 
-    /// The keys that expire at `now` or before, at most `limit`, the soonest first. Reads no payloads.
+    /// The keys that expire at `now` or before, at most `limit`, the soonest first. Of the payloads it reads those that stand for values in parts.
     pub(crate) fn expired(
         &self,
         keyspace: u32,
@@ -192,26 +229,16 @@ impl Store {
             let record = record.ok_or_else(|| {
                 self.corrupt(expiry.place.to_string(), "the expiry index does not agree with it")
             })?;
-            listed.push(Listed::of(expiry.place, &record));
+            let mut found = Listed::of(expiry.place, &record);
+            if record.kind & IN_PARTS != 0 {
+                let payload = record.payload();
+                let payload =
+                    payload.map_err(|problem| self.corrupt(expiry.place.to_string(), problem))?;
+                found.head = Some(payload.to_vec());
+            }
+            listed.push(found);
         }
         Ok(listed)
-    }
-
-    /// The keyspaces that [`Checkpoint::drop_keyspace`] has begun to remove, by id. No database may use their ids.
-    pub(crate) fn garbage(&self) -> Result<Vec<u32>, StoreError> {
-        self.garbage_in(&*self.read_txn()?)
-    }
-
-    fn garbage_in(&self, txn: &RoTxn<'_>) -> Result<Vec<u32>, StoreError> {
-        let mut keyspaces = Vec::new();
-        for entry in self.tables.garbage.iter(txn).map_err(|error| self.fault(error))? {
-            let (key, _) = entry.map_err(|error| self.fault(error))?;
-            let keyspace = key.try_into().map(u32::from_be_bytes);
-            keyspaces.push(keyspace.map_err(|_| {
-                self.corrupt("the list of garbage".into(), "an entry is no keyspace")
-            })?);
-        }
-        Ok(keyspaces)
     }
 
     /// Bytes of the data file. Freed pages count, and are used again.

@@ -2,12 +2,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use super::check::CheckReport;
 use super::*;
 
 mod crash;
 mod damage;
 mod full;
+mod parts;
 
 const SEED: [u8; 16] = *b"0123456789abcdef";
 
@@ -16,7 +16,7 @@ fn open(dir: &Path) -> Store {
 }
 
 fn meta(index: u32, keyspace: u32, keys: u64) -> DatabaseMeta {
-    DatabaseMeta { index, keyspace, position: 0, keys, seed: SEED }
+    DatabaseMeta { index, keyspace, position: 0, keys, next_value: 7, seed: SEED }
 }
 
 /// A stand-in for the engine's hash: spreads numbers over all bits, and no two share one.
@@ -109,7 +109,7 @@ fn a_dropped_checkpoint_never_was() {
     checkpoint.put(1, hash(10), &key(10), 9, 1, b"new").unwrap();
     assert!(checkpoint.delete(1, hash(1), &key(1)).unwrap());
     checkpoint.set_meta(&meta(0, 1, 10)).unwrap();
-    assert!(!checkpoint.drop_keyspace(1, 0).unwrap());
+    checkpoint.drop_later(Garbage::Keyspace(1)).unwrap();
     drop(checkpoint);
     assert_eq!(get(&store, 1, hash(0), &key(0)).unwrap().unwrap().payload, 0_u64.to_le_bytes());
     assert_eq!(store.scan(1, 0, 100).unwrap().len(), 10);
@@ -150,7 +150,10 @@ fn a_scan_gives_every_key_once_in_the_order_of_hashes() {
         for listed in &all {
             let number: u64 = std::str::from_utf8(&listed.key[4..]).unwrap().parse().unwrap();
             let hash = (hash(number) >> 64) as u64;
-            assert_eq!(*listed, Listed { hash, key: key(number), expire_at: number % 3, kind: 1 });
+            assert_eq!(
+                *listed,
+                Listed { hash, key: key(number), expire_at: number % 3, kind: 1, head: None }
+            );
         }
     }
 }
@@ -220,27 +223,27 @@ fn a_flushed_keyspace_goes_in_bounded_steps() {
     fill(&store, 1, 0..100, |number| number % 2);
     fill(&store, 2, 0..10, |_| 1);
     let mut checkpoint = store.checkpoint().unwrap();
-    assert!(!checkpoint.drop_keyspace(1, 0).unwrap());
+    checkpoint.drop_later(Garbage::Keyspace(1)).unwrap();
     checkpoint.set_meta(&meta(0, 2, 10)).unwrap();
     checkpoint.commit().unwrap();
-    assert_eq!(store.garbage().unwrap(), [1]);
+    assert_eq!(store.garbage().unwrap(), [Garbage::Keyspace(1)]);
     assert_eq!(assert_whole(&store).records, 10);
 
     // 100 records and 50 entries of the index, 40 at a time.
-    let mut done = Vec::new();
-    while done.last() != Some(&true) {
+    let mut more = Vec::new();
+    while more.last() != Some(&false) {
         let mut checkpoint = store.checkpoint().unwrap();
         let entries = |checkpoint: &Checkpoint<'_>| {
             let count = |table: tables::Table| table.len(&checkpoint.txn).unwrap();
             count(store.tables.records) + count(store.tables.expiry)
         };
         let before = entries(&checkpoint);
-        done.push(checkpoint.drop_keyspace(1, 40).unwrap());
+        more.push(checkpoint.remove_garbage(40).unwrap());
         assert!(before - entries(&checkpoint) <= 40);
         checkpoint.commit().unwrap();
         assert_whole(&store);
     }
-    assert_eq!(done, [false, false, false, true]);
+    assert_eq!(more, [true, true, true, false]);
     assert!(store.garbage().unwrap().is_empty());
     assert_eq!(store.scan(2, 0, 100).unwrap().len(), 10);
     assert!(store.scan(1, 0, 1).unwrap().is_empty() && store.expired(1, 9, 1).unwrap().is_empty());
@@ -285,6 +288,13 @@ fn check_tells_when_the_index_or_the_counts_do_not_agree() {
         assert!(told.contains(part), "{told}");
     }
     assert!(matches!(store.expired(1, u64::MAX, 9), Err(StoreError::Corrupt { .. })));
+
+    // The index follows from the records.
+    assert_eq!(report.index.len(), 2);
+    store.mend(&report.index).unwrap();
+    let mended = store.check().unwrap();
+    assert_eq!((mended.index.len(), mended.problems_total), (0, 2));
+    assert_eq!(store.expired(1, u64::MAX, 9).unwrap().len(), 3);
 }
 
 #[test]
@@ -298,7 +308,7 @@ fn a_store_of_a_later_format_and_a_strange_file_are_refused() {
         checkpoint.commit().unwrap();
     }
     let error = Store::open(dir.path()).err().unwrap();
-    assert!(matches!(error, StoreError::VersionTooNew { found: 2, supported: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::VersionTooNew { found: 3, supported: 2, .. }), "{error}");
 
     fs::write(dir.path().join("data.mdb"), [b'x'; 10_000]).unwrap();
     let error = Store::open(dir.path()).err().unwrap();
@@ -362,4 +372,39 @@ fn a_store_is_shared_by_threads() {
         }
     });
     assert_eq!(store.scan(2, 0, 2000).unwrap().len(), 1000);
+}
+
+/// LMDB writes pages of a transaction out before its end when they are more than it keeps.
+#[test]
+fn a_checkpoint_of_more_pages_than_are_kept_in_memory_is_whole_or_absent() {
+    const RECORDS: u64 = 30_000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let payload =
+        |number: u64, round: u8| vec![number as u8 ^ round; 1_500 + number as usize % 700];
+    let write = |round: u8| {
+        let mut checkpoint = store.checkpoint().unwrap();
+        // In the order of hashes and in none.
+        for number in (0..RECORDS).chain((0..RECORDS).map(|number| number * 7_919 % RECORDS)) {
+            let (payload, expire_at) = (payload(number, round), number % 3);
+            checkpoint.put(1, hash(number), &key(number), expire_at, 1, &payload).unwrap();
+        }
+        let part = NewPart { start: 0, until: 9, kind: 1, payload: &payload(1, round) };
+        checkpoint.put_part(2, 1, &part).unwrap();
+        checkpoint.set_meta(&meta(0, 1, RECORDS)).unwrap();
+        checkpoint
+    };
+    write(1).commit().unwrap();
+    drop(write(2));
+    let holds = |round: u8| {
+        (0..RECORDS).step_by(11).all(|number| {
+            let found = get(&store, 1, hash(number), &key(number)).unwrap().unwrap();
+            found.payload == payload(number, round)
+        })
+    };
+    assert!(holds(1));
+    write(3).commit().unwrap();
+    assert!(holds(3));
+    let problems = store.check().unwrap().problems;
+    assert_eq!(problems.len(), 1, "the part of no record: {problems:?}");
 }

@@ -14,21 +14,25 @@ use std::{
     process::{Command as Process, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
 use tuckbox_engine::{Clock, Connection, Engine, Options, Position, SystemClock};
 use tuckbox_resp::{Command, Limits, Protocol, Reply, RequestParser, cmd, write_reply};
 
-use crate::link::Link;
+use crate::{disk::Disk, link::Link, trace::Marks, writer::is_refusal};
 
 /// How the child's engine is to run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) memory_limit: usize,
+    /// Of values that are too large to be kept as one.
+    pub(crate) part_bytes: usize,
+    pub(crate) log_segment_bytes: u64,
     pub(crate) checkpoint_log_bytes: u64,
     pub(crate) checkpoint_interval_ms: u64,
 }
@@ -37,27 +41,39 @@ impl Settings {
     /// No checkpoint by itself, everything in memory.
     pub(crate) const LOG_ONLY: Self = Self {
         memory_limit: usize::MAX,
+        part_bytes: 1920,
+        log_segment_bytes: 16 << 20,
         checkpoint_log_bytes: u64::MAX,
         checkpoint_interval_ms: 3_600_000,
     };
 
     fn to_text(self) -> String {
-        let Self { memory_limit, checkpoint_log_bytes, checkpoint_interval_ms } = self;
-        format!("{memory_limit} {checkpoint_log_bytes} {checkpoint_interval_ms}")
+        let numbers = [
+            self.memory_limit as u64,
+            self.part_bytes as u64,
+            self.log_segment_bytes,
+            self.checkpoint_log_bytes,
+            self.checkpoint_interval_ms,
+        ];
+        numbers.map(|number| number.to_string()).join(" ")
     }
 
     fn from_text(text: &str) -> Self {
         let numbers: Vec<u64> = text.split(' ').map(|number| number.parse().unwrap()).collect();
         Self {
             memory_limit: numbers[0] as usize,
-            checkpoint_log_bytes: numbers[1],
-            checkpoint_interval_ms: numbers[2],
+            part_bytes: numbers[1] as usize,
+            log_segment_bytes: numbers[2],
+            checkpoint_log_bytes: numbers[3],
+            checkpoint_interval_ms: numbers[4],
         }
     }
 
     fn options(self, clock: Arc<dyn Clock>) -> Options {
         Options {
             memory_limit: self.memory_limit,
+            part_bytes: self.part_bytes,
+            log_segment_bytes: self.log_segment_bytes,
             checkpoint_log_bytes: self.checkpoint_log_bytes,
             checkpoint_interval_ms: self.checkpoint_interval_ms,
             clock,
@@ -77,10 +93,19 @@ pub(crate) struct Child {
 impl Child {
     /// Starts a child that opens `dir`, and does not wait for it.
     pub(crate) fn start(dir: &Path, settings: Settings) -> Self {
+        Self::start_on(None, dir, settings)
+    }
+
+    /// The same, on a disk that is watched.
+    pub(crate) fn start_on(disk: Option<&Disk>, dir: &Path, settings: Settings) -> Self {
         let sockets = tempfile::tempdir().unwrap();
         let socket = sockets.path().join("socket");
         let (control, theirs) = UnixStream::pair().unwrap();
-        let process = Process::new(std::env::current_exe().unwrap())
+        let mut process = Process::new(std::env::current_exe().unwrap());
+        if let Some(disk) = disk {
+            disk.slip_under(&mut process);
+        }
+        let process = process
             .args(["--exact", "child::serve_as_the_child", "--ignored", "--nocapture", "-q"])
             .env("TUCKBOX_CRASH_DIR", dir)
             .env("TUCKBOX_CRASH_SOCKET", &socket)
@@ -94,7 +119,12 @@ impl Child {
 
     /// Starts a child and waits until its engine is open.
     pub(crate) fn open(dir: &Path, settings: Settings) -> Self {
-        let mut child = Self::start(dir, settings);
+        Self::open_on(None, dir, settings)
+    }
+
+    /// The same, on a disk that is watched.
+    pub(crate) fn open_on(disk: Option<&Disk>, dir: &Path, settings: Settings) -> Self {
+        let mut child = Self::start_on(disk, dir, settings);
         child.wait_open().unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
         child
     }
@@ -114,7 +144,12 @@ impl Child {
 
     /// A connection to the open engine.
     pub(crate) fn connect(&self) -> Link {
-        Link::new(UnixStream::connect(&self.socket).unwrap())
+        self.connector().connect().expect("the child listens")
+    }
+
+    /// What makes connections while the child may be dying.
+    pub(crate) fn connector(&self) -> Connector {
+        Connector(self.socket.clone())
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -123,14 +158,38 @@ impl Child {
 
     /// SIGKILL, and waits until the process is gone.
     pub(crate) fn kill(&mut self) {
-        self.process.kill().unwrap();
+        // One that is gone already cannot be killed, and need not be.
+        _ = self.process.kill();
         self.process.wait().unwrap();
+    }
+
+    /// Waits until the process is gone, at most for `patience`; returns whether
+    /// it is.
+    pub(crate) fn wait_dead(&mut self, patience: Duration) -> bool {
+        let started = Instant::now();
+        while self.process.try_wait().unwrap().is_none() {
+            if started.elapsed() > patience {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        true
     }
 
     /// Waits until the process has ended by itself.
     pub(crate) fn wait(&mut self) {
         let status = self.process.wait().unwrap();
         assert!(status.success(), "{status}");
+    }
+}
+
+/// Makes connections to a child.
+pub(crate) struct Connector(PathBuf);
+
+impl Connector {
+    /// `None` when the child is gone.
+    pub(crate) fn connect(&self) -> Option<Link> {
+        UnixStream::connect(&self.0).ok().map(Link::new)
     }
 }
 
@@ -186,8 +245,20 @@ fn serve_as_the_child() {
     }
 }
 
+/// Commands to be executed until the process ends, before or behind the last one.
+static DIE_BEFORE: AtomicI64 = AtomicI64::new(i64::MAX);
+static DIE_AFTER: AtomicI64 = AtomicI64::new(i64::MAX);
+
+/// Ends the process without a trace of order.
+fn die_when_due(left: &AtomicI64) {
+    if left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+        std::process::abort();
+    }
+}
+
 fn serve(mut stream: UnixStream, engine: &Engine, clock: &Stopwatch) {
     let mut connection = engine.connection();
+    let mut marks = Marks::from_environment();
     let mut parser = RequestParser::new(Limits::REQUEST);
     let mut received = BytesMut::new();
     let mut chunk = [0; 64 * 1024];
@@ -199,6 +270,9 @@ fn serve(mut stream: UnixStream, engine: &Engine, clock: &Stopwatch) {
         let mut replies = Vec::new();
         let mut upto = Position::NONE;
         while let Some(command) = parser.parse(&mut received).unwrap() {
+            if command.name() == b"TEST.WRITER" {
+                marks.begin(&command);
+            }
             let (reply, position) = answer(&command, &mut connection, engine, clock);
             upto = upto.max(position);
             replies.push(reply);
@@ -207,6 +281,11 @@ fn serve(mut stream: UnixStream, engine: &Engine, clock: &Stopwatch) {
             let lost = Reply::error(format!("NOTDURABLE {error}"));
             replies.iter_mut().for_each(|reply| *reply = lost.clone());
         }
+        if replies.iter().any(|reply| matches!(reply, Reply::Error(error) if is_refusal(error))) {
+            marks.end();
+        }
+        // From here on they may be seen.
+        marks.answered(replies.len());
         let mut bytes = BytesMut::new();
         for reply in &replies {
             write_reply(reply, Protocol::Resp3, &mut bytes);
@@ -238,13 +317,23 @@ fn answer(
             clock.stopped_at.store(0, Ordering::SeqCst);
             Reply::OK
         }
+        b"TEST.WRITER" => Reply::OK,
+        b"TEST.DIE" => {
+            let pass = std::str::from_utf8(&command[2]).unwrap().parse().unwrap();
+            let left = if &command[1] == b"before" { &DIE_BEFORE } else { &DIE_AFTER };
+            left.store(pass, Ordering::SeqCst);
+            Reply::OK
+        }
+        b"TEST.HEALTH" => Reply::bulk(engine.health().to_string().as_bytes()),
         b"TEST.CHECKPOINT" => told(engine.checkpoint()),
         b"TEST.CLOSE" => match engine.close() {
             Ok(()) => std::process::exit(0),
             Err(error) => Reply::error(format!("ERR {error}")),
         },
         _ => {
+            die_when_due(&DIE_BEFORE);
             let executed = connection.execute(command);
+            die_when_due(&DIE_AFTER);
             return (executed.reply, executed.position);
         }
     };

@@ -185,6 +185,7 @@ fn a_disk_that_fills_up_and_empties_under_load_loses_nothing() {
         memory_limit: 1 << 20,
         checkpoint_log_bytes: 300_000,
         checkpoint_interval_ms: 10,
+        ..Settings::LOG_ONLY
     };
     let mut child = Child::open(&disk.data(), settings);
     let mut acknowledged = 0;

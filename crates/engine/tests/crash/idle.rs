@@ -47,6 +47,7 @@ fn an_engine_with_nothing_to_do_sleeps() {
         memory_limit: 100_000,
         checkpoint_log_bytes: 100_000,
         checkpoint_interval_ms: 50,
+        ..Settings::LOG_ONLY
     };
     let child = Child::open(dir.path(), settings);
     let mut link = child.connect();

@@ -6,7 +6,12 @@
 //! | `link` | commands and replies between the two processes |
 //! | `model` | what a database must hold |
 //! | `writer` | random operations, and which of them were acknowledged |
-//! | `rounds` | kills at random moments, round after round on one directory |
+//! | `rounds` | kills at random moments and at named steps, round after round on one directory |
+//! | `steps` | the named steps |
+//! | `disk` | a disk between the child and its files that fails, dies and records |
+//! | `trace` | what the disk recorded, and what a power cut would leave of it |
+//! | `power` | power cuts at any moment |
+//! | `faults` | disks that fail |
 //! | `damage` | torn, flipped, missing and foreign files |
 //! | `idle` | an engine with nothing to do |
 //! | `disk_full` | a disk without room |
@@ -18,7 +23,11 @@ mod child;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod disk_full;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod idle;
 #[cfg(test)]
@@ -28,9 +37,15 @@ mod model;
 #[cfg(test)]
 mod positions;
 #[cfg(test)]
+mod power;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod rounds;
+#[cfg(test)]
+mod steps;
+#[cfg(test)]
+mod trace;
 #[cfg(test)]
 mod writer;
 

@@ -1,17 +1,17 @@
 //! Random operations, and which of them were acknowledged.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use tuckbox_engine::{Clock, SystemClock};
-use tuckbox_resp::{Command, Reply, cmd};
+use tuckbox_resp::{Command, ErrorReply, Reply, cmd};
 
 use crate::{
     Rng,
     link::Link,
-    model::{Found, Model, Name},
+    model::{Found, Item, Model, Name},
 };
 
 /// A time that no test lives to see, in Unix milliseconds: the year 2100.
@@ -44,6 +44,55 @@ pub(crate) struct Writer {
     /// Sent and not acknowledged, in order.
     pending: VecDeque<Operation>,
     pub(crate) acknowledged: u64,
+    /// What was sent in each life of the child; empty unless it is wanted.
+    pub(crate) lives: Option<Vec<Life>>,
+}
+
+/// What one writer sent to one child.
+pub(crate) struct Life {
+    /// Before the first operation.
+    base: Model,
+    operations: Vec<Operation>,
+}
+
+impl Life {
+    /// Whether what is here is what the answered operations made, and some of
+    /// those behind them; the differences if it is not.
+    fn explains(
+        &self,
+        answered: usize,
+        here: &BTreeMap<Name, &Item>,
+        now: u64,
+    ) -> Result<(), Vec<String>> {
+        let mut candidate = self.base.clone();
+        let mut sent = 0;
+        let mut wrong = Vec::new();
+        for operation in self.operations.iter().map(Some).chain([None]) {
+            let end = operation.map_or(usize::MAX, |next| sent + next.commands.len());
+            if end > answered {
+                match candidate.difference(here, now) {
+                    None => return Ok(()),
+                    Some(difference) => wrong.push(difference),
+                }
+            }
+            if let Some(operation) = operation.filter(|_| wrong.len() <= IN_FLIGHT_MAX) {
+                candidate.run(&operation.commands, operation.sent_at);
+                sent = end;
+            } else {
+                break;
+            }
+        }
+        Err(wrong)
+    }
+}
+
+/// Operations that a writer sends ahead of their replies, at the most.
+const IN_FLIGHT_MAX: usize = 4;
+
+/// Whether an error says that a write is not known to be durable, or was not
+/// done. That of a transaction quotes the reason.
+pub(crate) fn is_refusal(error: &ErrorReply) -> bool {
+    error.code() == "NOTDURABLE" || error.text().contains("MISCONF")
 }
 
 /// The writer that flushes and swaps logical databases of its own.
@@ -58,7 +107,13 @@ impl Writer {
             model: Model::default(),
             pending: VecDeque::new(),
             acknowledged: 0,
+            lives: None,
         }
+    }
+
+    /// Has it remember everything it sends.
+    pub(crate) fn remembering(self) -> Self {
+        Self { lives: Some(Vec::new()), ..self }
     }
 
     /// The key that counts the writer's transactions, in logical database 0.
@@ -82,14 +137,25 @@ impl Writer {
 
     /// Writes until the child dies, or until all is acknowledged after `stop`.
     pub(crate) fn run(&mut self, mut link: Link, stop: &AtomicBool) {
+        if let Some(lives) = &mut self.lives {
+            let begins = cmd!("TEST.WRITER", self.number, lives.len());
+            lives.push(Life { base: self.model.clone(), operations: Vec::new() });
+            if link.ask(&[begins]).is_none() {
+                return;
+            }
+        }
         loop {
-            let window = 1 + self.rng.below(4) as usize;
+            let window = 1 + self.rng.below(IN_FLIGHT_MAX as u64) as usize;
             let stopping = stop.load(Ordering::Relaxed);
             let mut batch = Vec::new();
             while !stopping && self.pending.len() < window {
                 let commands = self.operation();
                 batch.extend_from_slice(&commands);
-                self.pending.push_back(Operation { commands, sent_at: self.clock.now_ms() });
+                let operation = Operation { commands, sent_at: self.clock.now_ms() };
+                if let Some(life) = self.lives.as_mut().and_then(|lives| lives.last_mut()) {
+                    life.operations.push(operation.clone());
+                }
+                self.pending.push_back(operation);
             }
             if link.send(&batch).is_err() {
                 return;
@@ -97,8 +163,12 @@ impl Writer {
             let Some(operation) = self.pending.front().cloned() else { return };
             let mut replies = Vec::with_capacity(operation.commands.len());
             for _ in &operation.commands {
-                let Some(reply) = link.receive() else { return };
-                replies.push(reply);
+                match link.receive() {
+                    // A disk that failed: this and what follows was not acknowledged.
+                    Some(Reply::Error(error)) if is_refusal(&error) => return,
+                    Some(reply) => replies.push(reply),
+                    None => return,
+                }
             }
             self.acknowledge(&operation, &replies);
             self.pending.pop_front();
@@ -143,6 +213,19 @@ impl Writer {
             }
         }
         Err(format!("writer {}, with 0, 1 ... of those in doubt: {wrong:#?}", self.number))
+    }
+
+    /// Compares with what a power cut left at a moment of life `life`, when so
+    /// many of the writer's `commands` had been answered.
+    pub(crate) fn check_at(&self, found: &Found, life: u64, commands: u64) -> Result<(), String> {
+        let here = found.of(|name| self.owns(name));
+        let Some(life) = self.lives.as_ref().and_then(|lives| lives.get(life as usize)) else {
+            return Ok(());
+        };
+        let number = self.number;
+        life.explains(commands as usize, &here, found.now).map_err(|wrong| {
+            format!("writer {number}, with 0, 1 ... more than was answered: {wrong:#?}")
+        })
     }
 
     fn key(&mut self, kind: &str, count: u64) -> String {
@@ -198,7 +281,7 @@ impl Writer {
         let hash = self.key("h", 12);
         let field = format!("f{}", self.rng.below(30));
         let at = FAR + self.rng.below(1_000_000);
-        match self.rng.below(20) {
+        match self.rng.below(24) {
             0..=2 => cmd!("SET", one, self.value()),
             3 => cmd!("SET", one, self.value(), "PXAT", at),
             4 => cmd!("GETEX", one, "PXAT", at),
@@ -214,7 +297,31 @@ impl Writer {
             16 if one != two => cmd!("RENAME", one, two),
             17 => cmd!("GETDEL", one),
             18 => cmd!("UNLINK", one, two, self.key("a", 5), hash),
+            19..=22 => self.write_to_a_large_hash(),
             _ => cmd!("MSET", one, self.value(), two, self.value()),
+        }
+    }
+
+    /// One command on hashes of up to 2,400 fields.
+    fn write_to_a_large_hash(&mut self) -> Command {
+        let hash = self.key("b", 2);
+        let field = format!("f{}", self.rng.below(2400));
+        match self.rng.below(16) {
+            0 => {
+                let from = self.rng.below(1200);
+                let mut command = Command::new("HSET");
+                command.push(hash);
+                for field in from..from + 1200 {
+                    command.push(format!("f{field}"));
+                    command.push(self.rng.below(1000).to_string());
+                }
+                command.build()
+            }
+            1 => cmd!("RENAME", hash, self.key("b", 2)),
+            2 => cmd!("UNLINK", hash),
+            3..=5 => cmd!("HDEL", hash, field, format!("f{}", self.rng.below(2400))),
+            6..=8 => cmd!("HSET", hash, field, self.rng.below(1000)),
+            _ => cmd!("HINCRBY", hash, field, self.rng.below(9)),
         }
     }
 

@@ -14,6 +14,9 @@ use tuckbox_resp::{Command, Limits, Protocol, ReplyParser, write_reply};
 const MEMORY_LIMIT: usize = 8 << 10;
 const CHECKPOINT_LOG_BYTES: u64 = 16 << 10;
 
+/// So small that hashes of a few fields are in parts of one or two.
+const PART_BYTES: usize = 16;
+
 /// Unix time in milliseconds, as the server sees it.
 pub(crate) fn wall_clock() -> u64 {
     SystemClock::default().now_ms()
@@ -107,9 +110,13 @@ impl Ours {
 
 fn open(kind: Kind, dir: &Path, clock: &ManualClock) -> Engine {
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-    let options = Options { clock, random_seed: Some(1), ..Options::default() };
+    let options =
+        Options { clock, random_seed: Some(1), part_bytes: PART_BYTES, ..Options::default() };
     let opened = match kind {
-        Kind::Memory => Engine::in_memory(options),
+        Kind::Memory => {
+            let part_bytes = Options::default().part_bytes;
+            Engine::in_memory(Options { part_bytes, ..options })
+        }
         Kind::Store => {
             let small = Options {
                 durability: Durability::EverySec,

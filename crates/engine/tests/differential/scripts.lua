@@ -560,3 +560,167 @@ return {unpack({1, 2, 3}, 2), unpack({1, 2, 3}, -1, 1), unpack({}, 3, 1)}
 local t = {err = 'x', 'y'} return t
 --
 local t = {} for n = 0, 29 do t[2 ^ n] = 1 end return t
+--
+local function hex(s) return (s:gsub('.', function(c) return ('%02x'):format(c:byte()) end)) end
+local out = {}
+for _, n in ipairs({0, 1, 127, 128, 255, 256, 65535, 65536, 4294967295, 4294967296, 2^53, 2^62, 2^63, 2^64, 1e300,
+    -1, -32, -33, -128, -129, -32768, -32769, -2147483648, -2147483649, -2^53, -2^63, -2^64, 0.5, -0.5, 0.1, 1/3,
+    1e10 + 0.5, 3.4028234663852886e38, 1e39, 1/0, -1/0}) do
+    local packed = cmsgpack.pack(n)
+    out[#out + 1] = hex(packed) .. ' ' .. ('%.17g'):format(cmsgpack.unpack(packed))
+end
+return out
+--
+local function hex(s) return (s:gsub('.', function(c) return ('%02x'):format(c:byte()) end)) end
+return {hex(cmsgpack.pack(nil)), hex(cmsgpack.pack(true, false, nil)), hex(cmsgpack.pack({})), hex(cmsgpack.pack({1, 2, 3})),
+    hex(cmsgpack.pack({1, nil, 3})), hex(cmsgpack.pack({a = 1})), hex(cmsgpack.pack({[1.5] = 'x'})), hex(cmsgpack.pack({[0] = 'x'})),
+    hex(cmsgpack.pack({[2] = 'x'})), hex(cmsgpack.pack({[-1] = 'x'})), hex(cmsgpack.pack('', 'a', redis.call)), hex(cmsgpack.pack(cjson.null)),
+    hex(cmsgpack.pack({{1}, {a = {}}, 'x'})), hex(cmsgpack.pack({[{}] = 1})), hex(cmsgpack.pack({[true] = 1}))}
+--
+local function sum(n, f) local s = {} for i = 1, n do s[i] = f(i) end return redis.sha1hex(cmsgpack.pack(s)) end
+local out = {}
+for _, n in ipairs({1, 15, 16, 31, 32, 255, 256, 65535, 65536, 70000}) do
+    out[#out + 1] = redis.sha1hex(cmsgpack.pack(('x'):rep(n)))
+    out[#out + 1] = sum(n, function(i) return i end)
+    out[#out + 1] = tostring(cmsgpack.unpack(cmsgpack.pack(('y'):rep(n))) == ('y'):rep(n))
+    local t = cmsgpack.unpack(cmsgpack.pack({n, {n = n}}))
+    out[#out + 1] = t[1] + t[2].n
+end
+return out
+--
+local a = {} a.a = a
+local function hex(s) return (s:gsub('.', function(c) return ('%02x'):format(c:byte()) end)) end
+local b = {} b[1] = b
+return {hex(cmsgpack.pack(a)), hex(cmsgpack.pack(b))}
+--
+local packed = cmsgpack.pack('a', 2, {3}, nil, true)
+local out = {}
+local function note(...) for i = 1, select('#', ...) do out[#out + 1] = cjson.encode((select(i, ...))) end out[#out + 1] = '-' end
+note(cmsgpack.unpack(packed)) note(cmsgpack.unpack_one(packed)) note(cmsgpack.unpack_one(packed, 2)) note(cmsgpack.unpack_one(packed, 4))
+note(cmsgpack.unpack_limit(packed, 2)) note(cmsgpack.unpack_limit(packed, 2, 3)) note(cmsgpack.unpack_limit(packed, 0, 3))
+note(cmsgpack.unpack_limit(packed, 0, 0)) note(cmsgpack.unpack_limit(packed, 99, 2)) note(cmsgpack.unpack_one(packed, #packed))
+note(cmsgpack.unpack('')) note(cmsgpack.unpack(5)) note(cmsgpack.unpack_limit(packed, '1', '2')) note(cmsgpack.unpack_one(packed, nil))
+return out
+--
+local out = {}
+for _, s in ipairs({'\204\255', '\205\255\254', '\206\255\254\253\252', '\207\255\254\253\252\251\250\249\248', '\207\0\0\0\0\0\0\1\0',
+    '\208\128', '\209\128\0', '\209\255\255', '\210\128\0\0\1', '\211\128\0\0\0\0\0\0\0', '\224', '\255', '\127', '\192', '\194', '\195',
+    '\202\63\128\0\0', '\202\255\192\0\0', '\203\63\240\0\0\0\0\0\1', '\217\1x', '\218\0\1x', '\219\0\0\0\1x', '\160', '\161x',
+    '\220\0\1x', '\221\0\0\0\1x', '\222\0\1xy', '\223\0\0\0\1xy', '\144', '\128', '\145\145\145\1', '\129\1\129\2\3'}) do
+    local v = cmsgpack.unpack(s)
+    out[#out + 1] = type(v) == 'table' and cjson.encode(v) or type(v) == 'number' and ('%.17g'):format(v) or tostring(v)
+end
+return out
+--
+local x = cmsgpack.pack() return x
+--
+local x = cmsgpack.unpack() return x
+--
+local x = cmsgpack.unpack({}) return x
+--
+local x = cmsgpack.unpack('\193') return x
+--
+local x = cmsgpack.unpack('\196\1x') return x
+--
+local x = cmsgpack.unpack('\205\1') return x
+--
+local x = cmsgpack.unpack('\219\255\255\255\255x') return x
+--
+local x = cmsgpack.unpack('\221\255\255\255\255\1') return x
+--
+local x = cmsgpack.unpack_one('abc', -1) return x
+--
+local x = cmsgpack.unpack_limit('abc', -1) return x
+--
+local x = cmsgpack.unpack_limit('abc') return x
+--
+local x = cmsgpack.unpack_one('abc', 4) return x
+--
+local x = cmsgpack.unpack_one('abc', {}) return x
+--
+local x = cmsgpack.unpack('\129\192\1') return x
+--
+return {cmsgpack._NAME, cmsgpack._VERSION, type(cmsgpack.unpack_one)}
+--
+cmsgpack.pack = 1
+--
+local function hex(s) return (s:gsub('.', function(c) return ('%02x'):format(c:byte()) end)) end
+local out = {}
+local function note(f, ...) out[#out + 1] = f .. ' ' .. hex(struct.pack(f, ...)) .. ' ' .. struct.size((f:gsub('[sz]', 'x'):gsub('c0', ''))) end
+note('b', -1) note('B', 255) note('B', 256) note('h', -2) note('>h', -2) note('H', 65534) note('<H', 1) note('>H', 1)
+note('i', -3) note('>i', -3) note('I', 2^32 - 1) note('>I', 1) note('l', -4) note('>l', -4) note('L', 2^53) note('>L', 2^63) note('T', 7)
+note('f', 0.5) note('>f', 0.5) note('d', 0.1) note('>d', 0.1) note('f', 1e300) note('d', 1/0) note('x') note('xBx', 1)
+note('i1', 1) note('i3', -2) note('>i3', -2) note('i8', -2) note('I16', 5) note('>I16', 5) note('i32', -1) note('i0', 1)
+note('c3', 'abcdef') note('c', 'ab') note('s', 'ab') note('ss', '', 'x') note('c0', 'whole') note(' > h < h ', 1, 1)
+note('!Bi', 1, 2) note('!4Bd', 1, 2) note('!Bd', 1, 2) note('!2Bi', 1, 2) note('!8BhBiBlBdB', 1, 2, 3, 4, 5, 6, 7, 8, 9) note('!c1c2h', 'a', 'bc', 1)
+note('!i3i3', 1, 2) note('bbb', '1', 2.7, -2.7) note('s', 12) note('>!4 h i3 d', 1, 2, 3) note('')
+return out
+--
+local out = {}
+local function note(...) for i = 1, select('#', ...) do local v = select(i, ...) out[#out + 1] = type(v) == 'number' and ('%.17g'):format(v) or v end out[#out + 1] = '-' end
+local s = '\1\2\3\4\5\6\7\8\9\255\254\253\252\251\250\249\248\247\246\245\244\243\242\241\240\239\238\237\236\235\234\233\232\231'
+for _, f in ipairs({'b', 'B', 'bB', 'h', '>h', 'H', 'i', '>i', 'I', 'l', '>l', 'L', '>L', 'T', 'f', '>f', 'd', '>d', 'x', 'xb', 'i1', 'i3', '>i3', 'I3',
+    'i8', 'i9', '>i9', 'i16', '>i16', 'I16', 'i32', 'i0', 'c3', 'c', 'bc0', 'bbc0', '!bi', '!4bd', '!2bi', '!8bhbib', ' b b ', ''}) do
+    note(struct.unpack(f, s)) note(struct.unpack(f, s, 2)) note(tostring(pcall(struct.unpack, f, s, 30)))
+end
+note(struct.unpack('s', 'ab\0cd')) note(struct.unpack('ss', 'ab\0cd\0')) note(struct.unpack('>I2c0', '\0\3abcd')) note(struct.unpack('s', '\0', 1))
+note(struct.unpack('', '', 1)) note(struct.unpack('b\0b', 'ab')) note(struct.unpack('b', 12))
+return out
+--
+return {struct.size(''), struct.size('b'), struct.size('!bi'), struct.size('!8bd'), struct.size('c10'), struct.size('i3'), struct.size('z'), struct.size(' >b'), struct.size('bhilLTfdx')}
+--
+return struct.size('s')
+--
+return struct.size('c0')
+--
+return struct.size('%')
+--
+return struct.size()
+--
+return struct.size('i33')
+--
+return struct.size('!3')
+--
+return struct.size('i99999999999')
+--
+local x = struct.pack('z', 1) return x
+--
+local x = struct.pack('i') return x
+--
+local x = struct.pack('i', 'x') return x
+--
+local x = struct.pack('s', {}) return x
+--
+local x = struct.pack('c5', 'abc') return x
+--
+local x = struct.pack() return x
+--
+local x = struct.pack({}) return x
+--
+local x = struct.pack('!0i', 1) return x
+--
+local x = struct.unpack('i', 'abc') return x
+--
+local x = struct.unpack('i', 'abcd', 0) return x
+--
+local x = struct.unpack('i', 'abcd', -1) return x
+--
+local x = struct.unpack('i', 'abcd', 9) return x
+--
+local x = struct.unpack('s', 'abcd') return x
+--
+local x = struct.unpack('c0', 'abcd') return x
+--
+local x = struct.unpack('bc0', '\9bcd') return x
+--
+local x = struct.unpack('sc0', 'x\0bcd') return x
+--
+local x = struct.unpack('i') return x
+--
+local x = struct.unpack('y', 'abc') return x
+--
+struct.pack = 1
+--
+local a = {} for i = 1, 7998 do a[i] = i end return #redis.call('ECHO', table.concat({unpack(a)}))
+--
+local a = {} for i = 1, 7999 do a[i] = i end return select('#', unpack(a))

@@ -31,6 +31,16 @@ fn scripts_answer_as_in_redis() {
 }
 
 #[test]
+fn scripts_pack_and_unpack_as_in_redis() {
+    let Some(server) = theirs::start() else { return };
+    let mut sides = Sides::new(&server);
+    for seed in 0..20 {
+        run(&mut sides, 0, &cmd!("EVAL", include_str!("packing.lua"), 0, seed));
+    }
+    sides.finish().unwrap_or_else(|text| panic!("{text}"));
+}
+
+#[test]
 fn scripts_are_loaded_and_found_as_in_redis() {
     let Some(server) = theirs::start() else { return };
     let mut sides = Sides::new(&server);

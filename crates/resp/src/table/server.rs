@@ -140,6 +140,15 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         ..SERVER
     },
     CommandSpec {
+        name: "shutdown",
+        arity: -1,
+        flags: flags("admin noscript loading stale no_multi allow_busy"),
+        since: "1.0.0",
+        summary: "Saves everything and ends the server",
+        complexity: "O(N) in the changes since the last save",
+        ..SERVER
+    },
+    CommandSpec {
         name: "swapdb",
         arity: 3,
         flags: flags("write fast"),

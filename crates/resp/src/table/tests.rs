@@ -14,9 +14,9 @@ fn the_table_holds_each_group_in_full() {
     assert_eq!(count(Group::Generic), 29);
     assert_eq!(count(Group::Connection), 8);
     assert_eq!(count(Group::Transactions), 5);
-    assert_eq!(count(Group::Server), 20);
+    assert_eq!(count(Group::Server), 21);
     assert_eq!(count(Group::Scripting), 8);
-    assert_eq!(COMMAND_COUNT, 108);
+    assert_eq!(COMMAND_COUNT, 109);
     let subcommands: usize = ALL_COMMANDS.iter().map(|spec| spec.subcommands.len()).sum();
     assert_eq!(subcommands, 80);
 }

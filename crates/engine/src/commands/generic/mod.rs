@@ -12,7 +12,7 @@ mod transfer;
 
 use tuckbox_resp::{Command, ErrorReply, Reply};
 
-use super::{Context, Handler};
+use super::{Context, Handler, Need, Needs};
 
 pub(super) use scan::walk;
 pub(super) use transfer::key_elsewhere;
@@ -50,6 +50,10 @@ pub(super) const COMMANDS: &[(&str, Handler)] = &[
     ("wait", replicas::wait),
     ("waitaof", replicas::waitaof),
 ];
+
+/// The commands of this group that need more of a value than its head.
+pub(super) const NEEDS: &[(&str, Needs)] =
+    &[("copy", |_| Need::All), ("dump", |_| Need::All), ("move", |_| Need::All)];
 
 /// `DEL` and `UNLINK`: a large value is always freed in the background.
 fn del(ctx: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorReply> {

@@ -71,7 +71,7 @@ pub(super) fn memory(ctx: &mut Context<'_>, command: &Command) -> Result<Reply, 
         }
     }
     Ok(match ctx.get(key) {
-        Some(value) => Reply::Integer((PER_KEY + key.len() + value.memory()) as i64),
+        Some(value) => Reply::Integer((PER_KEY + key.len() + value.memory_of_all()) as i64),
         None => Reply::Null,
     })
 }

@@ -57,6 +57,7 @@ impl World {
             panic!("a command on data")
         };
         let mut context = Context {
+            draw: 0,
             keyspaces: &mut self.keyspaces,
             flushes: &mut self.flushes,
             db,

@@ -66,7 +66,7 @@ pub(super) fn copy(ctx: &mut Context<'_>, command: &Command) -> Result<Reply, Er
     }
     let now = ctx.now;
     let Some(slot) = ctx.slot(from) else { return Ok(Reply::Integer(0)) };
-    let (value, expire_at) = (slot.value().clone(), slot.expire_at());
+    let (value, expire_at) = (slot.copied()?, slot.expire_at());
     let target = ctx.enter(db).ok_or(NO_SUCH_DB)?;
     if !options.replace && target.slot(to, now).is_some() {
         return Ok(Reply::Integer(0));
@@ -88,8 +88,9 @@ pub(super) fn move_key(ctx: &mut Context<'_>, command: &Command) -> Result<Reply
         return Ok(Reply::Integer(0));
     }
     let Some(slot) = ctx.slot(key) else { return Ok(Reply::Integer(0)) };
-    let expire_at = slot.expire_at();
-    let value = slot.take();
+    // Parts belong to a logical database: the value is made anew in the other.
+    let (value, expire_at) = (slot.copied()?, slot.expire_at());
+    slot.remove();
     ctx.enter(db).ok_or(NO_SUCH_DB)?.set(key, value, expire_at);
     ctx.propagate(command);
     Ok(Reply::Integer(1))

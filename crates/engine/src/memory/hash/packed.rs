@@ -2,6 +2,8 @@
 //!
 //! Each is a length in LEB128 and the bytes; a field is followed by its value.
 
+use super::allocated;
+
 /// A few fields and values in one allocation, in the order of insertion.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Packed {
@@ -37,7 +39,7 @@ impl Packed {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.bytes.capacity()
+        allocated(self.bytes.capacity())
     }
 
     /// Whether the fields would take at most `limit` bytes with this one added.

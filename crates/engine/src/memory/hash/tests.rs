@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::random::Random;
@@ -63,32 +63,19 @@ fn the_encoding_is_the_one_redis_would_name() {
 }
 
 #[test]
-fn a_scan_misses_no_field_that_stays() {
-    let mut random = Random::new(9);
-    for _ in 0..50 {
-        let mut hash = Hash::new();
-        let name = |n: usize| format!("a field with number {n}").into_bytes();
-        (0..400).for_each(|n| _ = hash.insert(&name(n), b"v"));
-        let (mut cursor, mut seen) = (0, BTreeSet::new());
-        loop {
-            let (found, next) = hash.scan(cursor, 7);
-            seen.extend(found.into_iter().map(|(field, _)| field.to_vec()));
-            if next == 0 {
-                break;
-            }
-            cursor = next;
-            for _ in 0..random.below(20) {
-                // The fields from 200 on come and go; the others stay.
-                let field = name(200 + random.below(400));
-                if random.below(2) == 0 {
-                    hash.remove(&field);
-                } else {
-                    hash.insert(&field, b"w");
-                }
-            }
-        }
-        assert!((0..200).all(|n| seen.contains(&name(n))));
+fn a_cut_hash_is_the_same_in_order_of_places() {
+    let place_of = |field: &[u8]| u64::from(field[0] % 7);
+    let mut hash = Hash::new();
+    (0..200_u8).for_each(|n| _ = hash.insert(&[n, n], &[b'v'; 10]));
+    let pieces = hash.cut(place_of, 300);
+    assert!(pieces.len() > 3);
+    let mut together = BTreeMap::new();
+    for (number, (start, piece)) in pieces.iter().enumerate() {
+        let until = pieces.get(number + 1).map_or(u64::MAX, |&(start, _)| start - 1);
+        assert!(piece.iter().all(|(field, _)| (*start..=until).contains(&place_of(field))));
+        together.extend(model_of(piece));
     }
+    assert_eq!(together, model_of(&hash));
 }
 
 #[test]

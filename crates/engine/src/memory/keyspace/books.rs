@@ -1,7 +1,7 @@
 //! [`Books`]: what is counted and noted while the entries of a keyspace change.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +10,8 @@ use std::{
 
 use super::{
     super::{
-        Kind, Value,
+        Value,
+        parts::{Epochs, PartImage, PartKey, Parts, ValueId},
         segment::{Entry, Header},
     },
     KeyHash,
@@ -28,8 +29,17 @@ pub(crate) struct Image {
     pub(crate) key: Box<[u8]>,
     /// Unix time in milliseconds; 0 means never.
     pub(crate) expire_at: u64,
-    /// The stored form of the value; `None` when the key was gone.
-    pub(crate) value: Option<(Kind, Vec<u8>)>,
+    /// The tag and the stored form of the value; `None` when the key was gone.
+    pub(crate) value: Option<(u8, Vec<u8>)>,
+}
+
+/// What changed, as it was when a checkpoint began.
+#[derive(Debug, Default)]
+pub(crate) struct Images {
+    /// Keys.
+    pub(crate) keys: Vec<Image>,
+    /// Parts of values.
+    pub(crate) parts: Vec<PartImage>,
 }
 
 impl Image {
@@ -37,7 +47,7 @@ impl Image {
         let value = entry.value.as_ref().map(|value| {
             let mut payload = Vec::new();
             value.encode(&mut payload);
-            (value.kind(), payload)
+            (value.tag(), payload)
         });
         Self { hash, key: (*entry.key).into(), expire_at: entry.expire_at, value }
     }
@@ -50,8 +60,10 @@ pub(super) struct Snapshot {
     pub(super) epoch: u32,
     /// Keys whose hash's place is lower have been taken; `None`: all of them.
     pub(super) hand: Option<u64>,
-    /// Keys that changed before the hand reached them.
-    pub(super) images: Vec<Image>,
+    /// The same for parts, which come after the keys.
+    pub(super) parts_hand: Option<PartKey>,
+    /// What changed before the hands reached it.
+    pub(super) images: Images,
 }
 
 /// Which of the keys are in memory.
@@ -85,10 +97,17 @@ pub(super) struct Books {
     pub(super) len: u64,
     /// Entries of deleted keys, kept until the store has forgotten them too.
     pub(super) gone: usize,
-    /// Bytes in memory, roughly.
+    /// Bytes of keys, values and parts in memory, roughly.
     pub(super) memory: usize,
+    /// Bytes of the segments that the keys are in.
+    pub(super) rooms: usize,
     /// Whoever watches a key, until it changes.
     pub(super) watchers: HashMap<Box<[u8]>, Vec<Arc<AtomicBool>>>,
+    /// Values in parts that are no more, each with the epoch of its end: until
+    /// none of their parts is in memory.
+    pub(super) dead: BTreeMap<ValueId, u32>,
+    /// Those of them that the store has not been told of.
+    pub(super) dropped: Vec<ValueId>,
     /// Large values on their way out.
     pub(super) trash: Vec<Value>,
     /// Their bytes, roughly.
@@ -116,7 +135,10 @@ impl Books {
             len: 0,
             gone: 0,
             memory: 0,
+            rooms: 0,
             watchers: HashMap::new(),
+            dead: BTreeMap::new(),
+            dropped: Vec::new(),
             trash: Vec::new(),
             trash_bytes: 0,
             looked_at: 0,
@@ -124,6 +146,16 @@ impl Books {
             expired: 0,
             evicted: 0,
         }
+    }
+
+    /// Bytes in memory, roughly.
+    pub(super) fn held(&self) -> usize {
+        self.memory + self.rooms
+    }
+
+    /// Notes that a segment which took `before` bytes takes `after` now.
+    pub(super) fn resized(&mut self, before: usize, after: usize) {
+        self.rooms = self.rooms + after - before;
     }
 
     /// Called before an entry changes: saves what a checkpoint still wants of
@@ -134,7 +166,7 @@ impl Books {
             && entry.epoch <= snapshot.epoch
             && snapshot.hand.is_some_and(|hand| hash.place() >= hand)
         {
-            snapshot.images.push(Image::of(entry, hash));
+            snapshot.images.keys.push(Image::of(entry, hash));
             entry.in_store |= entry.value.is_some();
         }
         self.changed = self.epoch;
@@ -143,6 +175,18 @@ impl Books {
         self.latest = self.version;
         header.epoch = self.epoch;
         self.touch(&entry.key);
+    }
+
+    /// Called before the part at a place changes: saves what a checkpoint still
+    /// wants of it. That it changed is noted in the part, and in its value's
+    /// key.
+    pub(super) fn changing_part(&mut self, parts: &Parts, place: PartKey) {
+        if let Some(snapshot) = &mut self.snapshot
+            && let Some(hand) = snapshot.parts_hand
+        {
+            let epochs = Epochs(self.committed, snapshot.epoch);
+            snapshot.images.parts.extend(parts.image(place, epochs, hand));
+        }
     }
 
     /// Tells those who watch `key` that it changed.
@@ -155,7 +199,17 @@ impl Books {
         }
     }
 
+    /// The end of a value: no key has it any more.
     pub(super) fn discard(&mut self, value: Value) {
+        if let Value::Parts(head) = &value {
+            self.dead.insert(head.id, self.epoch);
+            self.dropped.push(head.id);
+        }
+        self.put_out(value);
+    }
+
+    /// Has the memory of a value freed, in the background when that takes long.
+    pub(super) fn put_out(&mut self, value: Value) {
         if value.memory() >= TRASH_FROM {
             self.trash_bytes += value.memory();
             self.trash.push(value);

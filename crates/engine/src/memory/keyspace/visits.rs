@@ -3,16 +3,24 @@
 
 use super::{
     super::{
-        Str, Value,
+        Part, Value, ValueId,
+        parts::Epochs,
         segment::{Entry, Header, Removed},
     },
     Keyspace,
-    books::{Image, Residency, Snapshot, bury},
+    books::{Image, Images, Residency, Snapshot, bury},
     low_bits,
 };
 
 /// So many segments a checkpoint looks at under one lock when none has changed.
 const PASS_AT_MOST: usize = 4096;
+
+/// Parts that an eviction looks at instead of one segment, which has some 300
+/// keys: freeing a part frees much more.
+const PARTS_OF_A_SEGMENT: usize = 64;
+
+/// Parts have so many more bytes than keys.
+const KEYS_OF_A_PART: usize = 4;
 
 impl Keyspace {
     /// Removes the expired keys of up to `segments` segments; returns whether
@@ -47,6 +55,7 @@ impl Keyspace {
         let Self { hasher, segments, books, .. } = self;
         let segment = &mut segments[index];
         let mut header = Header { next_expiry: u64::MAX, ..segment.header };
+        let room = segment.room();
         segment.drain_if(
             |key| hasher.place(key),
             |entry| {
@@ -61,21 +70,65 @@ impl Keyspace {
             },
             swept,
         );
+        books.resized(room, segment.room());
         segment.header = header;
     }
 
-    /// Notes that a key which is only in the store has expired.
-    pub(crate) fn expire_cold(&mut self, key: &[u8]) {
+    /// Notes that a key which is only in the store has expired; `value` is what
+    /// it holds, or anything when that is not in parts.
+    pub(crate) fn expire_cold(&mut self, key: &[u8], value: Value) {
         if self.is_missing(key) {
-            self.admit(key, Value::Str(Str::Int(0)), 1);
+            self.admit(key, value, 1);
             self.slot(key, u64::MAX);
         }
+    }
+
+    // ---- Values in parts that are no more ----
+
+    /// Takes up to `at_most` parts of dead values out of memory, to be dropped
+    /// outside the lock; none when there are none that no checkpoint wants.
+    pub(crate) fn take_dead(&mut self, at_most: usize) -> Vec<Part> {
+        let wanted_until = self.books.snapshot.as_ref().map_or(u32::MAX, |snapshot| snapshot.epoch);
+        let mut taken = Vec::new();
+        let dead: Vec<ValueId> = {
+            let dead = self.books.dead.iter();
+            dead.filter(|&(_, &epoch)| epoch <= wanted_until).map(|(&id, _)| id).collect()
+        };
+        for id in dead {
+            let left = at_most - taken.len();
+            let parts = self.parts.take_out(id, left);
+            if parts.len() < left {
+                self.books.dead.remove(&id);
+            }
+            taken.extend(parts);
+            if taken.len() == at_most {
+                break;
+            }
+        }
+        self.books.memory -= taken.iter().map(Part::memory).sum::<usize>();
+        taken
+    }
+
+    /// The dead values that the store has to be told of.
+    pub(crate) fn take_dropped(&mut self) -> Vec<ValueId> {
+        std::mem::take(&mut self.books.dropped)
+    }
+
+    /// Gives back what [`Keyspace::take_dropped`] took.
+    pub(crate) fn put_back_dropped(&mut self, dropped: Vec<ValueId>) {
+        self.books.dropped.extend(dropped);
     }
 
     /// Drops clean keys that were not used since the last visit, and the traces
     /// of deleted keys, from up to `segments` segments.
     pub(crate) fn evict(&mut self, segments: usize) {
         self.drop_clean(segments, |entry| !std::mem::take(&mut entry.recent));
+        let visits = segments.saturating_mul(PARTS_OF_A_SEGMENT);
+        let (freed, evicted) = self.parts.evict(visits, self.books.committed);
+        self.books.memory -= freed;
+        if evicted > 0 {
+            self.books.residency = Residency::Partial;
+        }
     }
 
     /// Drops the traces of deleted keys that the store has forgotten too, from
@@ -96,7 +149,9 @@ impl Keyspace {
             *evict_hand = (*evict_hand + 1) % segments.len();
             let committed = books.committed;
             let (mut freed, mut evicted, mut forgotten) = (0, 0, 0);
-            segments[*evict_hand].drain_if(
+            let segment = &mut segments[*evict_hand];
+            let room = segment.room();
+            segment.drain_if(
                 |key| hasher.place(key),
                 |entry| {
                     let clean = entry.epoch <= committed && entry.in_store;
@@ -109,8 +164,9 @@ impl Keyspace {
                 },
                 &mut removed,
             );
+            books.resized(room, segment.room());
             let values = removed.entries.drain(..).filter_map(|entry| entry.value);
-            values.for_each(|value| books.discard(value));
+            values.for_each(|value| books.put_out(value));
             books.memory -= freed;
             books.evicted += evicted;
             books.gone -= forgotten;
@@ -120,9 +176,10 @@ impl Keyspace {
         }
     }
 
-    /// The number of segments; a visit handles one at a time.
-    pub(crate) fn segments(&self) -> usize {
-        self.segments.len()
+    /// The number of visits of [`Keyspace::evict`] that go through everything,
+    /// when each handles one segment.
+    pub(crate) fn visits(&self) -> usize {
+        self.segments.len().max(self.parts.held().div_ceil(PARTS_OF_A_SEGMENT))
     }
 
     // ---- Checkpoints ----
@@ -135,13 +192,18 @@ impl Keyspace {
     /// Begins a checkpoint of the state of now.
     pub(crate) fn begin_snapshot(&mut self) {
         let epoch = self.books.epoch;
-        self.books.snapshot = Some(Snapshot { epoch, hand: Some(0), images: Vec::new() });
+        self.books.snapshot = Some(Snapshot {
+            epoch,
+            hand: Some(0),
+            parts_hand: Some((ValueId(0), 0)),
+            images: Images::default(),
+        });
         self.books.epoch += 1;
     }
 
-    /// The next changed keys as they were when the checkpoint began, from a
-    /// few segments; `None` when there are no more.
-    pub(crate) fn next_images(&mut self, at_least: usize) -> Option<Vec<Image>> {
+    /// What changed next, as it was when the checkpoint began: some keys or some
+    /// parts. `None` when there is no more.
+    pub(crate) fn next_images(&mut self, at_least: usize) -> Option<Images> {
         let mut passed = 0;
         let snapshot = self.books.snapshot.as_mut()?;
         let mut images = std::mem::take(&mut snapshot.images);
@@ -152,18 +214,29 @@ impl Keyspace {
             if segment.header.epoch > self.books.committed {
                 for entry in segment.iter_mut() {
                     if entry.epoch > self.books.committed && entry.epoch <= snapshot.epoch {
-                        images.push(Image::of(entry, self.hasher.hash(&entry.key)));
+                        images.keys.push(Image::of(entry, self.hasher.hash(&entry.key)));
                         entry.in_store = true;
                     }
                 }
             }
             snapshot.hand = last.checked_add(1);
             passed += 1;
-            if images.len() >= at_least || passed >= PASS_AT_MOST {
+            if images.keys.len() >= at_least || passed >= PASS_AT_MOST {
                 return Some(images);
             }
         }
-        (!images.is_empty()).then_some(images)
+        if let Some(hand) = snapshot.parts_hand {
+            let epochs = Epochs(self.books.committed, snapshot.epoch);
+            let dead = &self.books.dead;
+            // A value that was dead when the checkpoint began has nothing to save.
+            let is_dead = |id| dead.get(&id).is_some_and(|&epoch| epoch <= epochs.1);
+            let at_least = at_least / KEYS_OF_A_PART;
+            snapshot.parts_hand =
+                self.parts.images(hand, epochs, is_dead, at_least, &mut images.parts);
+            return Some(images);
+        }
+        let is_empty = images.keys.is_empty() && images.parts.is_empty();
+        (!is_empty).then_some(images)
     }
 
     /// Whether a checkpoint is being made of it.

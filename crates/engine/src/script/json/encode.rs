@@ -3,11 +3,7 @@
 use mlua::{Table, Value};
 
 use super::{DEEPEST, Invalid, Settings};
-use crate::script::{
-    library::type_name,
-    number::general,
-    stage::{Acting, Stage},
-};
+use crate::script::{library::type_name, number::general, output::Output, stage::Stage};
 
 /// What went wrong: with Lua, or with the value.
 type Encoded = mlua::Result<Result<(), String>>;
@@ -23,40 +19,12 @@ pub(super) fn encode(
     room: usize,
     stage: &Stage,
 ) -> mlua::Result<Result<Vec<u8>, String>> {
-    let mut out = Out { text: Vec::new(), room, tables: 0, stage };
-    Ok(write(settings, value, 0, &mut out)?.map(|()| out.text))
-}
-
-/// What is written, and how much it may be: a table that is in others many
-/// times is written each time.
-struct Out<'a> {
-    text: Vec<u8>,
-    room: usize,
-    tables: u32,
-    stage: &'a Stage,
-}
-
-/// After so many tables the time is looked at.
-const TABLES_PER_LOOK: u32 = 1024;
-
-impl Out<'_> {
-    /// To be called at each table; an error when the script has to end, or when
-    /// there is no room.
-    fn look(&mut self) -> mlua::Result<()> {
-        if self.text.len() > self.room {
-            return Err(mlua::Error::MemoryError("cjson.encode".to_owned()));
-        }
-        self.tables += 1;
-        if !self.tables.is_multiple_of(TABLES_PER_LOOK) {
-            return Ok(());
-        }
-        let ended = self.stage.lock().as_mut().and_then(Acting::must_end);
-        ended.map_or(Ok(()), |why| Err(mlua::Error::runtime(why)))
-    }
+    let mut out = Output::new(room, stage, "cjson.encode");
+    Ok(write(settings, value, 0, &mut out)?.map(|()| out.bytes))
 }
 
 /// The walk is recursive: what needs much of the stack is done elsewhere.
-fn write(settings: &Settings, value: &Value, depth: usize, out: &mut Out<'_>) -> Encoded {
+fn write(settings: &Settings, value: &Value, depth: usize, out: &mut Output<'_>) -> Encoded {
     let Value::Table(table) = value else { return write_plain(settings, value, out) };
     match begin_table(settings, table, depth + 1, out)? {
         Ok(Some(len)) => write_list(settings, table, len, depth + 1, out),
@@ -66,11 +34,9 @@ fn write(settings: &Settings, value: &Value, depth: usize, out: &mut Out<'_>) ->
 }
 
 /// Writes what is no table.
-fn write_plain(settings: &Settings, value: &Value, out: &mut Out<'_>) -> Encoded {
-    let Out { text, room, .. } = out;
-    if text.len() > *room {
-        return Err(mlua::Error::MemoryError("cjson.encode".to_owned()));
-    }
+fn write_plain(settings: &Settings, value: &Value, out: &mut Output<'_>) -> Encoded {
+    out.check()?;
+    let text = &mut out.bytes;
     match value {
         Value::String(string) => write_string(&string.as_bytes(), text),
         Value::Integer(n) => return Ok(write_number(settings, *n as f64, text)),
@@ -132,7 +98,7 @@ fn begin_table(
     settings: &Settings,
     table: &Table,
     depth: usize,
-    out: &mut Out<'_>,
+    out: &mut Output<'_>,
 ) -> mlua::Result<Result<Option<usize>, String>> {
     if depth > settings.encode_depth.min(DEEPEST) {
         return Ok(Err(format!("Cannot serialise, excessive nesting ({depth})")));
@@ -172,50 +138,50 @@ fn write_list(
     table: &Table,
     len: usize,
     depth: usize,
-    out: &mut Out<'_>,
+    out: &mut Output<'_>,
 ) -> Encoded {
     for index in 1..=len {
-        out.text.push(if index == 1 { b'[' } else { b',' });
+        out.bytes.push(if index == 1 { b'[' } else { b',' });
         if let Err(why) = write(settings, &table.raw_get(index)?, depth, out)? {
             return Ok(Err(why));
         }
     }
-    out.text.push(b']');
+    out.bytes.push(b']');
     Ok(Ok(()))
 }
 
-fn write_object(settings: &Settings, table: &Table, depth: usize, out: &mut Out<'_>) -> Encoded {
-    out.text.push(b'{');
+fn write_object(settings: &Settings, table: &Table, depth: usize, out: &mut Output<'_>) -> Encoded {
+    out.bytes.push(b'{');
     let mut first = true;
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair?;
         if !std::mem::take(&mut first) {
-            out.text.push(b',');
+            out.bytes.push(b',');
         }
         if let Err(why) = write_key(settings, &key, out) {
             return Ok(Err(why));
         }
-        out.text.push(b':');
+        out.bytes.push(b':');
         if let Err(why) = write(settings, &value, depth, out)? {
             return Ok(Err(why));
         }
     }
-    out.text.push(b'}');
+    out.bytes.push(b'}');
     Ok(Ok(()))
 }
 
-fn write_key(settings: &Settings, key: &Value, out: &mut Out<'_>) -> Result<(), String> {
+fn write_key(settings: &Settings, key: &Value, out: &mut Output<'_>) -> Result<(), String> {
     let number = match key {
         Value::String(text) => {
-            write_string(&text.as_bytes(), &mut out.text);
+            write_string(&text.as_bytes(), &mut out.bytes);
             return Ok(());
         }
         Value::Integer(n) => *n as f64,
         Value::Number(n) => *n,
         _ => return Err(cannot(type_name(key), "table key must be a number or string")),
     };
-    out.text.push(b'"');
-    write_number(settings, number, &mut out.text)?;
-    out.text.push(b'"');
+    out.bytes.push(b'"');
+    write_number(settings, number, &mut out.bytes)?;
+    out.bytes.push(b'"');
     Ok(())
 }

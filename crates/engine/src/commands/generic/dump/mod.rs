@@ -11,8 +11,8 @@ use crate::commands::{Context, SYNTAX, integer, is};
 const BAD_TTL: &str = "ERR Invalid TTL value, must be >= 0";
 
 pub(super) fn dump(ctx: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorReply> {
-    Ok(match ctx.get(&command[1]) {
-        Some(value) => Reply::Bulk(payload::write(value).into()),
+    Ok(match ctx.slot(&command[1]) {
+        Some(slot) => Reply::Bulk(payload::write(&slot.copied()?).into()),
         None => Reply::Null,
     })
 }

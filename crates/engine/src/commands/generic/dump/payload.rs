@@ -60,6 +60,8 @@ pub(super) fn write(value: &Value) -> Vec<u8> {
                 put_string(&mut out, value);
             }
         }
+        // Only of values that are whole.
+        Value::Parts(_) => {}
     }
     out.extend_from_slice(&WRITTEN.to_le_bytes());
     let checksum = CRC.checksum(&out);

@@ -16,7 +16,7 @@ type Store = BTreeMap<String, u64>;
 /// none of them in memory yet.
 fn world_of(stored: usize) -> (World, Store) {
     let mut world = World::new();
-    world.keyspaces[0] = Keyspace::stored(KeyspaceId(0), [9; 16], stored as u64);
+    world.keyspaces[0] = Keyspace::stored(KeyspaceId(0), [9; 16], stored as u64, 1);
     (world, (0..stored).map(|n| (format!("cold:{n}"), 0)).collect())
 }
 
@@ -157,7 +157,7 @@ fn checkpoint(world: &mut World, store: &mut Store) {
     let keyspace = &mut world.keyspaces[0];
     keyspace.begin_snapshot();
     while let Some(images) = keyspace.next_images(10) {
-        for image in images {
+        for image in images.keys {
             let key = String::from_utf8(image.key.to_vec()).unwrap();
             match image.value {
                 Some(_) => store.insert(key, image.expire_at),
