@@ -8,7 +8,7 @@ export TUCKBOX_REQUIRE_CONTAINERS ?= 1
 # changed. A plain `cargo test` tries new ones.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: all build test setup unit run-it browser deploy lint doc fuzz crash bench bench-stores build-lambda sam-deploy clean
+.PHONY: all build test setup unit run-it clients browser redis-suite deploy lint doc fuzz crash bench bench-stores build-lambda sam-deploy clean
 
 all: build
 
@@ -16,7 +16,7 @@ build:
 	$(CARGO) build --release --locked
 
 # Everything, with what it needs: Debian packages by apt-get, packages of npm and pip.
-test: setup unit run-it browser deploy
+test: setup unit run-it clients browser redis-suite deploy
 
 setup:
 	tests/setup
@@ -29,8 +29,17 @@ unit:
 run-it: build
 	tests/cargo-run
 
+# Clients that nobody here wrote, against `tuckbox serve`.
+clients: build
+	tests/clients/run
+
 browser: build
 	cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && npm test
+
+# The tests that Redis is developed with, from Debian's source package, against `tuckbox serve`.
+redis-suite: build
+	tests/redis-suite/setup
+	tests/redis-suite/run
 
 lint:
 	$(CARGO) fmt --all --check

@@ -1,0 +1,7 @@
+//! The program `tuckbox`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tuckbox_server::main()
+}
