@@ -188,8 +188,10 @@ impl Records {
         gap: Gap,
     ) -> Result<Vec<StoredPart>, StoreError> {
         let places = (gap.from, gap.until);
-        let read = self.store()?.read_parts(keyspace.0, id.0, places, PARTS_AT_ONCE, |part| {
-            Value::decode(part.kind, part.payload)
+        let read = self.reading(|store| {
+            store.read_parts(keyspace.0, id.0, places, PARTS_AT_ONCE, |part| {
+                Value::decode(part.kind, part.payload)
+            })
         })?;
         let mut parts = Vec::with_capacity(read.parts.len() + 1);
         let mut place = Some(read.from);
