@@ -4,7 +4,7 @@ use std::{error::Error, fmt, pin::Pin};
 
 use axum::Router;
 
-use crate::health::Check;
+use crate::health::{Check, SelfCheck};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -31,6 +31,7 @@ type Close = Box<dyn FnOnce() -> Step + Send>;
 pub struct App {
     pub(crate) router: Router,
     pub(crate) check: Option<Check>,
+    pub(crate) self_check: Option<SelfCheck>,
     warm_up: Option<Step>,
     close: Option<Close>,
     pub(crate) default_port: u16,
@@ -43,7 +44,14 @@ impl App {
     /// The routes alone: always ready, with nothing to close, on port 5000.
     #[must_use]
     pub fn new(router: Router) -> Self {
-        Self { router, check: None, warm_up: None, close: None, default_port: DEFAULT_PORT }
+        Self {
+            router,
+            check: None,
+            self_check: None,
+            warm_up: None,
+            close: None,
+            default_port: DEFAULT_PORT,
+        }
     }
 
     /// Asks `check` whenever `/readyz` is asked. An error, or no answer within 1 s, makes it 503;
@@ -56,6 +64,21 @@ impl App {
         E: Into<BoxError>,
     {
         self.check = Some(Check::new(check));
+        self
+    }
+
+    /// Asks `trouble` whenever `/healthz` is asked: what keeps this process from its work, in
+    /// plain ASCII words that anyone may read, or `None` while all is well. It makes it 503 with
+    /// those words, and goes to the log when it comes and when it goes.
+    ///
+    /// For what a restart of this very process, or its disk's owner, can mend. What lies elsewhere,
+    /// such as a store that is away, is for [`App::readiness`]: platforms restart what is not healthy.
+    #[must_use]
+    pub fn health<F>(mut self, trouble: F) -> Self
+    where
+        F: Fn() -> Option<&'static str> + Send + Sync + 'static,
+    {
+        self.self_check = Some(SelfCheck::new(trouble));
         self
     }
 

@@ -44,7 +44,7 @@ impl Front {
         Self {
             // Settles the router's inner state here, which would else be done for each request.
             router: app.router.with_state(()),
-            health: Health::new(app.check),
+            health: Health::new(app.check, app.self_check),
             log,
             naming: config.naming(),
             request_timeout: config.request_timeout,

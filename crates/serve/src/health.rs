@@ -45,10 +45,25 @@ impl fmt::Debug for Check {
     }
 }
 
+/// What keeps the process itself from its work, as the caller sees it.
+pub(crate) struct SelfCheck(Box<dyn Fn() -> Option<&'static str> + Send + Sync>);
+
+impl SelfCheck {
+    pub(crate) fn new(trouble: impl Fn() -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        Self(Box::new(trouble))
+    }
+}
+
+impl fmt::Debug for SelfCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SelfCheck")
+    }
+}
+
 /// A question about the server's own state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probe {
-    /// Is the process alive?
+    /// Is the process alive, and fit for its work?
     Health,
     /// Can it serve?
     Readiness,
@@ -68,15 +83,18 @@ impl Probe {
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     check: Option<Check>,
+    self_check: Option<SelfCheck>,
     stopping: AtomicBool,
     /// Why the last check failed, so that a cause is logged when it comes and when it goes, and
     /// not at every probe.
     failure: Mutex<Option<String>>,
+    /// The same of the process itself.
+    trouble: Mutex<Option<&'static str>>,
 }
 
 impl Health {
-    pub(crate) fn new(check: Option<Check>) -> Self {
-        Self { check, ..Self::default() }
+    pub(crate) fn new(check: Option<Check>, self_check: Option<SelfCheck>) -> Self {
+        Self { check, self_check, ..Self::default() }
     }
 
     /// From now on the server is not ready.
@@ -91,12 +109,30 @@ impl Health {
             return response;
         }
         let mut response = match probe {
-            Probe::Health => ok(),
+            Probe::Health => match self.trouble() {
+                None => ok(),
+                Some(trouble) => Problem::Unhealthy(trouble).response(id),
+            },
             Probe::Readiness if self.is_ready().await => ok(),
             Probe::Readiness => Problem::NotReady.response(id),
         };
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
+    }
+
+    fn trouble(&self) -> Option<&'static str> {
+        let SelfCheck(check) = self.self_check.as_ref()?;
+        let trouble = check();
+        let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != trouble {
+            *last = trouble;
+            drop(last);
+            match trouble {
+                Some(cause) => tracing::error!(cause, "not healthy"),
+                None => tracing::info!("healthy again"),
+            }
+        }
+        trouble
     }
 
     async fn is_ready(&self) -> bool {

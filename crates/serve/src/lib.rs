@@ -38,9 +38,10 @@
 //! - **Panics stay in their request.** The client gets 500 and the request's id, the log gets the
 //!   panic's message and place, the server goes on. A program that is built with
 //!   `panic = "abort"` gives this up.
-//! - **Probes.** `/healthz` is 200 while the process answers at all. `/readyz` is 200, or 503 if
-//!   the check given with [`Server::readiness`] fails or the server is stopping. Both paths belong
-//!   to the server: routes of the same name are not reached.
+//! - **Probes.** `/healthz` is 200 while the process answers at all, or 503 if the check given with
+//!   [`App::health`] says what is wrong with it. `/readyz` is 200, or 503 if the check given with
+//!   [`Server::readiness`] fails or the server is stopping. Both paths belong to the server: routes
+//!   of the same name are not reached.
 //! - **Limits.** On connections, heads, bodies, and on the time that a client may be silent and a
 //!   handler may take. A connection whose client drips its head, or takes no byte of its response,
 //!   is closed.

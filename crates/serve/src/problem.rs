@@ -14,6 +14,8 @@ pub(crate) enum Problem {
     BodyTooLarge,
     Panicked,
     NotReady,
+    /// With what is wrong.
+    Unhealthy(&'static str),
     HandlerTooSlow,
     #[cfg(feature = "lambda")]
     ResponseTooLarge,
@@ -29,7 +31,7 @@ impl Problem {
             #[cfg(feature = "lambda")]
             Self::ResponseTooLarge => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady | Self::Unhealthy(_) => StatusCode::SERVICE_UNAVAILABLE,
             // Not 503, which invites a client to try again as if nothing had been done: the
             // handler may have done half of its work.
             Self::HandlerTooSlow => StatusCode::GATEWAY_TIMEOUT,
@@ -47,6 +49,7 @@ impl Problem {
             Self::ResponseTooLarge => "The response is too large",
             Self::Panicked => "Internal server error",
             Self::NotReady => "Not ready",
+            Self::Unhealthy(trouble) => trouble,
             Self::HandlerTooSlow => "The request took too long",
         }
     }

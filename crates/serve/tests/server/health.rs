@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::Router;
-use tuckbox_serve::{Config, Server};
+use tuckbox_serve::{App, Config, Server};
 
 use crate::harness::{Running, start, start_server};
 
@@ -43,6 +43,31 @@ async fn a_failed_check_makes_it_unready_but_not_unhealthy() {
     assert_eq!(server.get("/healthz").await.status, 200);
     *state.lock().unwrap() = Ok(());
     assert_eq!(server.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_process_makes_it_unhealthy_and_is_logged_once() {
+    let state = Arc::new(Mutex::new(None));
+    let asked = Arc::clone(&state);
+    let app = App::new(Router::new()).health(move || *asked.lock().unwrap());
+    let server = start_server(Server::new(app, Config::default()), Config::default()).await;
+    assert_eq!(server.get("/healthz").await.status, 200);
+    *state.lock().unwrap() = Some("the disk is full");
+    for _ in 0..3 {
+        server.get("/healthz").await.assert_problem(503, "the disk is full");
+    }
+    // Whether it can serve is another question.
+    assert_eq!(server.get("/readyz").await.status, 200);
+    *state.lock().unwrap() = None;
+    assert_eq!(server.get("/healthz").await.status, 200);
+    let messages = server.lines().into_iter().filter(|line| line["target"] != "access");
+    let told: Vec<_> =
+        messages.map(|line| (line["message"].clone(), line["cause"].clone())).collect();
+    let expected = [
+        ("not healthy".into(), "the disk is full".into()),
+        ("healthy again".into(), serde_json::Value::Null),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]
