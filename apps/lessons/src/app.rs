@@ -55,12 +55,12 @@ impl App {
             .with_state(self)
     }
 
-    /// Whether the store answers.
+    /// Whether the store answers, and keeps what it is given.
     ///
     /// # Errors
     /// When it does not.
-    pub async fn ping(&self) -> Result<(), tuckbox::Error> {
-        self.progress.ping().await
+    pub async fn health(&self) -> Result<(), tuckbox::Error> {
+        self.progress.health().await
     }
 
     /// Now, in RFC 3339 to the second, with the local offset; `Z` for UTC, as

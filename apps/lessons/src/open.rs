@@ -27,15 +27,16 @@ pub async fn open(config: Config) -> Result<tuckbox_serve::App, Box<dyn Error + 
         tracing::warn!("anybody can log in as anybody (LOGIN=open): for demonstrations only");
     }
     let app = App::new(db.clone(), settings.login);
-    let (checked, warmed) = (app.clone(), app.clone());
+    let (checked, looked_at, warmed) = (app.clone(), db.clone(), app.clone());
     let served = tuckbox_serve::App::new(app.router(db.clone(), &settings))
         .readiness(move || {
             let app = checked.clone();
-            async move { app.ping().await }
+            async move { app.health().await }
         })
+        .health(move || looked_at.trouble())
         .on_close(move || async move { db.close().await });
     Ok(match before_requests {
-        true => served.warm_up(async move { warmed.ping().await }),
+        true => served.warm_up(async move { warmed.health().await }),
         false => served,
     })
 }

@@ -72,13 +72,12 @@ impl Progress {
         Ok(completed)
     }
 
-    /// Whether the store answers. One command.
+    /// Whether the store answers, and keeps what it is given; see [`Db::health`].
     ///
     /// # Errors
     /// When it does not.
-    pub(crate) async fn ping(&self) -> Result<(), Error> {
-        self.db.call(cmd!("PING")).await?;
-        Ok(())
+    pub(crate) async fn health(&self) -> Result<(), Error> {
+        self.db.health().await
     }
 }
 

@@ -18,7 +18,7 @@ use axum::{
     response::{Html, IntoResponse},
     routing::get,
 };
-use tuckbox::{Db, Options, Refresh, cmd};
+use tuckbox::{Db, Options, Refresh};
 use tuckbox_serve::{
     App,
     secret::{Ask, Secret, SecretError},
@@ -60,16 +60,17 @@ pub async fn open(config: tuckbox_serve::Config) -> Result<App, Failure> {
         .route("/foo", get(view))
         .route("/bar", get(view))
         .layer(SessionLayer::new(db.clone(), sessions));
-    let (checked, warmed) = (db.clone(), db.clone());
+    let (checked, looked_at, warmed) = (db.clone(), db.clone(), db.clone());
     let served = App::new(router)
         .default_port(DEFAULT_PORT)
-        .readiness(move || ping(checked.clone()))
+        .readiness(move || health(checked.clone()))
+        .health(move || looked_at.trouble())
         .on_close(move || async move { db.close().await });
-    Ok(if before_requests { served.warm_up(ping(warmed)) } else { served })
+    Ok(if before_requests { served.warm_up(health(warmed)) } else { served })
 }
 
-async fn ping(db: Db) -> Result<(), tuckbox::Error> {
-    db.call(cmd!("PING")).await.map(drop)
+async fn health(db: Db) -> Result<(), tuckbox::Error> {
+    db.health().await
 }
 
 /// A URL in a file or in Parameter Store. That is read when it is first needed, and again when the

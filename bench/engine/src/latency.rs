@@ -3,6 +3,7 @@
 use std::{
     hint::black_box,
     path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -91,13 +92,13 @@ pub(crate) fn measure(dir: &Path) -> Result<Value, Failure> {
     let options = Options { memory_limit: 8 << 30, ..Options::default() };
     for kind in &KINDS {
         let engine = Engine::in_memory(options.clone())?;
-        measure_kind(&engine, kind, "memory", &mut cases)?;
+        measure_kind(&engine, kind, None, &mut cases)?;
         engine.close()?;
     }
     let options = Options { durability: Durability::EverySec, ..options };
     for kind in &KINDS {
         let engine = Engine::open(dir.join(kind.name), options.clone())?;
-        measure_kind(&engine, kind, "file", &mut cases)?;
+        measure_kind(&engine, kind, Some(while_saving), &mut cases)?;
         engine.close()?;
     }
     Ok(json!({
@@ -112,28 +113,55 @@ pub(crate) fn measure(dir: &Path) -> Result<Value, Failure> {
     }))
 }
 
+/// Measures a command of a kind while a checkpoint is made.
+type Saving = fn(&Engine, &Kind, Make) -> Result<Value, Failure>;
+
+/// `saving`: for an engine that has files.
 fn measure_kind(
     engine: &Engine,
     kind: &Kind,
-    engine_name: &str,
+    saving: Option<Saving>,
     cases: &mut Vec<Value>,
 ) -> Result<(), Failure> {
     let mut connection = engine.connection();
-    for number in 0..KEYS {
-        let command = (kind.store)(&Target::new(number));
-        accepted(connection.execute(&command).reply)?;
-    }
+    fill(&mut connection, kind)?;
     // What filling left to be written is not to be measured.
     engine.checkpoint()?;
     for (name, make) in kind.measured {
         cases.push(json!({
             "command": name,
-            "engine": engine_name,
+            "engine": if saving.is_some() { "file" } else { "memory" },
             "executed": time(&mut connection, *make, executed)?,
             "whole": time(&mut connection, *make, whole)?,
+            "saving": saving.map(|saving| saving(engine, kind, *make)).transpose()?,
         }));
     }
     Ok(())
+}
+
+fn fill(connection: &mut Connection, kind: &Kind) -> Result<(), Failure> {
+    for number in 0..KEYS {
+        let command = (kind.store)(&Target::new(number));
+        accepted(connection.execute(&command).reply)?;
+    }
+    Ok(())
+}
+
+/// As [`whole`], while all keys, each of which was changed, go to the store.
+fn while_saving(engine: &Engine, kind: &Kind, make: Make) -> Result<Value, Failure> {
+    let mut connection = engine.connection();
+    fill(&mut connection, kind)?;
+    let mut times = Vec::with_capacity(CALLS);
+    thread::scope(|scope| {
+        let checkpoint = scope.spawn(|| engine.checkpoint());
+        let mut numbers = Numbers(2);
+        while !checkpoint.is_finished() {
+            let target = Target::new(numbers.below(KEYS));
+            times.push(whole(&mut connection, &target, make)?);
+        }
+        Ok::<(), Failure>(checkpoint.join().map_err(|_| Failure::Writer)??)
+    })?;
+    Ok(quantiles(times))
 }
 
 /// The engine's part, and the release of the reply.
@@ -163,13 +191,21 @@ fn time(connection: &mut Connection, make: Make, call: Call) -> Result<Value, Fa
     for target in targets.take(CALLS) {
         times.push(call(connection, &target, make)?);
     }
+    Ok(quantiles(times))
+}
+
+fn quantiles(mut times: Vec<Duration>) -> Value {
     times.sort_unstable();
-    Ok(json!({ "median_ns": quantile(&times, 0.5), "p999_ns": quantile(&times, 0.999) }))
+    json!({
+        "calls": times.len(),
+        "median_ns": quantile(&times, 0.5),
+        "p999_ns": quantile(&times, 0.999),
+    })
 }
 
 fn quantile(sorted: &[Duration], part: f64) -> u64 {
     let index = (sorted.len() as f64 * part) as usize;
-    sorted[index.min(sorted.len() - 1)].as_nanos() as u64
+    sorted.get(index).map_or(0, |time| time.as_nanos() as u64)
 }
 
 /// What reading the clock adds to every time.

@@ -62,6 +62,8 @@ pub(crate) struct Bells {
     pub(crate) tidy: Bell,
     /// Of the thread that writes checkpoints.
     pub(crate) save: Bell,
+    /// Keys that have expired are left to the commands that meet them.
+    pub(crate) expiry_rests: AtomicBool,
 }
 
 impl Bells {
@@ -202,9 +204,18 @@ struct Done {
 
 /// One round of expiry and eviction; returns when the next is due, if any is.
 fn tidy(database: &Database, stop: &AtomicBool, done: &mut Done) -> Option<Duration> {
+    if database.lock().pending.is_some() {
+        // Whether a key has expired is not known before all that the log says of it
+        // was run; then this thread is woken.
+        database.tend_writers();
+        return None;
+    }
     let now = database.options.clock.now_ms();
     let mut next_expiry = None;
     for db in 0..LOGICAL {
+        if database.bells.expiry_rests.load(Ordering::Relaxed) {
+            break;
+        }
         let mut complete = false;
         let mut swept = Removed::default();
         while !complete && !stop.load(Ordering::Relaxed) {
@@ -334,7 +345,7 @@ fn evict(database: &Database, stop: &AtomicBool, done: &mut Done) -> bool {
             }
         }
     }
-    database.note_memory(&database.lock());
+    database.tend_writers();
     more
 }
 
@@ -362,10 +373,38 @@ fn save(database: &Database, files: &Files) -> Result<Progress, CheckpointError>
 /// Whether an engine that was just opened has something for the store.
 fn has_leftovers(database: &Database, files: &Files) -> bool {
     let garbage = files.records.store().and_then(|store| store.has_garbage());
-    database.lock().is_changed() || garbage.unwrap_or(false)
+    let state = database.lock();
+    state.pending.is_some() || state.is_changed() || garbage.unwrap_or(false)
 }
 
 /// Lets those who wait for the lock have it before this thread's next slice.
 fn unlock(state: MutexGuard<'_, State>) {
     MutexGuard::unlock_fair(state);
+}
+
+#[cfg(test)]
+mod tests {
+    use tuckbox_resp::Reply;
+
+    use super::*;
+    use crate::recovery::tests::Opened;
+
+    #[test]
+    fn no_key_expires_before_all_that_the_log_says_of_it_was_run() {
+        let opened = Opened::new();
+        opened.run("SET stays v PX 100");
+        opened.run("SET goes v PX 100");
+        opened.save();
+        opened.clock.advance(50);
+        opened.run("PERSIST stays");
+        let opened = opened.crash();
+        opened.clock.advance(1_000);
+        let round = || tidy(&opened.database, &AtomicBool::new(false), &mut Done::default());
+        assert_eq!(round(), None);
+        assert_eq!(opened.pending(), 1);
+        opened.database.settle().unwrap();
+        round();
+        assert_eq!(opened.run("DBSIZE"), Reply::Integer(1));
+        assert_eq!(opened.run("GET stays"), Reply::bulk(b"v"));
+    }
 }

@@ -11,9 +11,11 @@ use crate::{
     client::Client,
     commands,
     database::{Call, LOGICAL},
-    engine::{Inner, Position, Stats},
+    engine::{Inner, Position},
     host::{Alone, Host, Request},
+    room::{Demand, Room},
     script,
+    stats::Stats,
     transaction::{self, Queue, Queued, Watches},
 };
 
@@ -74,17 +76,55 @@ impl Connection {
         self.watches.len()
     }
 
-    /// Runs a command now. Errors are replies.
-    ///
-    /// Does no waiting: the reply may be shown once
+    /// Whether a command that is well formed may change data if it is run now: a
+    /// write does, an `EXEC` when one of those it runs does, and a script unless it
+    /// says that it does not.
+    #[must_use]
+    pub fn may_write(&self, spec: &'static CommandSpec, command: &Command) -> bool {
+        if spec.name == "exec" {
+            return self.queue.as_ref().is_some_and(|queue| queue.may_write(&self.engine.database));
+        }
+        script::may_write(&self.engine.database, spec, command)
+    }
+
+    /// Runs a command. Errors are replies. The reply may be shown once
     /// [`Engine::durable`](crate::Engine::durable) resolves for the position.
-    /// A key that is not in memory is read from disk here.
+    ///
+    /// A command that may write waits here, blocking this thread, when there is no
+    /// [room](crate::Engine::room) for it. A key that is not in memory is read from
+    /// disk here.
     pub fn execute(&mut self, command: &Command) -> Executed {
+        if !self.engine.database.has_room(Demand::Memory) {
+            self.wait_for_room(command);
+        }
+        self.execute_now(command)
+    }
+
+    /// [`execute`](Self::execute) without waiting for room.
+    pub fn execute_now(&mut self, command: &Command) -> Executed {
         self.execute_in(&mut Alone, command)
     }
 
-    /// [`execute`](Self::execute) where a [`Host`] has commands of its own, such
-    /// as a server.
+    #[cold]
+    fn wait_for_room(&self, command: &Command) {
+        let spec = table::lookup(command.name()).and_then(|spec| spec.resolve(command));
+        let demand = spec.map_or(Demand::Nothing, |spec| self.demand(spec));
+        Room::new(&self.engine.database, demand).wait();
+    }
+
+    /// What room a command of this spec needs on this connection: none where it
+    /// joins a transaction, and at the end of one all that its commands need.
+    #[must_use]
+    pub fn demand(&self, spec: &CommandSpec) -> Demand {
+        match &self.queue {
+            None => Demand::of_spec(spec),
+            Some(queue) if spec.name == "exec" => queue.demand(),
+            Some(_) => Demand::Nothing,
+        }
+    }
+
+    /// [`execute_now`](Self::execute_now) where a [`Host`] has commands of its own,
+    /// such as a server.
     pub fn execute_in<H: Host>(&mut self, host: &mut H, command: &Command) -> Executed {
         match self.prepare(host, command) {
             Ok(Prepared::Data(call)) => {

@@ -2,16 +2,20 @@
 
 mod fetch;
 mod pressure;
+mod replay;
+mod state;
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use self::{fetch::Locked, pressure::Pressure};
+use self::{fetch::Locked, pressure::Pressure, state::Versions};
+pub(crate) use self::{
+    pressure::Eased,
+    replay::ReplayError,
+    state::{Flushes, State},
+};
 use parking_lot::{Mutex, MutexGuard};
 use tuckbox_resp::{
     Command, ErrorReply, Reply,
@@ -23,13 +27,14 @@ use crate::{
     commands::{self, Cold, Context, Runs},
     effects::Effects,
     error::store_reply,
-    files::{Files, Records},
+    files::Files,
     log::Position,
-    memory::{Keyspace, KeyspaceId},
+    memory::Keyspace,
     options::Options,
     random::Random,
-    script::{Scripts, Watch},
-    store::{CHECKPOINT_MEMORY, StoreError},
+    room::Demand,
+    script::Watch,
+    store::CHECKPOINT_MEMORY,
 };
 
 /// How many logical databases `SELECT` chooses from.
@@ -40,9 +45,6 @@ const TRASH_BYTES: usize = 8 << 20;
 
 /// Beyond twice its limit and so many bytes more, memory takes no more writes.
 const OVERFULL_BYTES: usize = 64 << 20;
-
-/// Segments looked at per command while memory is over its limit.
-const EVICT_STEP: usize = 4;
 
 /// A command with what is known of it.
 #[derive(Clone, Debug)]
@@ -62,6 +64,8 @@ pub(crate) struct Call {
 pub(crate) struct Database {
     id: u32,
     pub(crate) options: Options,
+    /// [`Options::memory_limit`] as it is now.
+    memory_limit: AtomicUsize,
     /// Memory is so far over its limit that nothing may be added, because
     /// checkpoints do not keep up with the writers.
     overfull: AtomicBool,
@@ -73,70 +77,9 @@ pub(crate) struct Database {
     pub(crate) script: Arc<Watch>,
     /// The log and the store; `None`: nothing is kept.
     pub(crate) files: Option<Arc<Files>>,
+    /// Held by whoever runs what the log says of all keys.
+    settling: Mutex<()>,
     state: Mutex<State>,
-}
-
-/// What the lock guards.
-#[derive(Debug)]
-pub(crate) struct State {
-    /// By logical database.
-    pub(crate) keyspaces: Vec<Keyspace>,
-    /// Identities of keyspaces, and those that were flushed.
-    pub(crate) flushes: Flushes,
-    /// Counts committed checkpoints: what was read from the store before the
-    /// count changed is not to be trusted after.
-    pub(crate) checkpoints: u64,
-    pub(crate) random: Random,
-    pub(crate) effects: Effects,
-    versions: Versions,
-    commands: u64,
-    /// `None` until the first script comes.
-    pub(crate) scripts: Option<Box<Scripts>>,
-}
-
-/// Which keyspaces were replaced by empty ones.
-#[derive(Debug, Default)]
-pub(crate) struct Flushes {
-    /// The identity of the next keyspace to be made.
-    pub(crate) next_id: u32,
-    /// Keyspaces whose records the store still has.
-    pub(crate) flushed: Vec<KeyspaceId>,
-    /// Keyspaces to be dropped outside the lock.
-    pub(crate) trash: Vec<Keyspace>,
-    /// Counts replacements and swaps: what was read from the store before may
-    /// be of a keyspace that is elsewhere now.
-    pub(crate) count: u64,
-    /// A keyspace was replaced or moved since the last checkpoint began.
-    pub(crate) changed: bool,
-}
-
-/// Which frame of the log made which version of the database.
-///
-/// Versions count the frames of this database, so the ones that are not known
-/// to be durable yet are a gapless queue.
-#[derive(Debug, Default)]
-struct Versions {
-    latest: u64,
-    pending: VecDeque<Position>,
-}
-
-impl Versions {
-    /// Drops what is durable.
-    fn forget(&mut self, synced: Position) {
-        while self.pending.front().is_some_and(|&position| position <= synced) {
-            self.pending.pop_front();
-        }
-    }
-
-    /// The log position that has to be durable before `version` may be shown.
-    fn position(&mut self, version: u64, synced: Position) -> Position {
-        self.forget(synced);
-        let after = self.latest - self.pending.len() as u64;
-        match version.checked_sub(after + 1) {
-            Some(index) => self.pending.get(index as usize).copied().unwrap_or_default(),
-            None => 0,
-        }
-    }
 }
 
 impl Database {
@@ -150,16 +93,19 @@ impl Database {
         keyspaces.iter_mut().for_each(|keyspace| keyspace.set_part_bytes(options.part_bytes));
         Self {
             id,
+            memory_limit: AtomicUsize::new(options.memory_limit),
             options,
             overfull: AtomicBool::new(false),
             pressure: Pressure::default(),
             bells: Arc::default(),
             script: Arc::default(),
             files: None,
+            settling: Mutex::default(),
             state: Mutex::new(State {
                 keyspaces,
                 flushes: Flushes { next_id, ..Flushes::default() },
                 checkpoints: 0,
+                pending: None,
                 random: Random::new(seed),
                 effects: Effects::new(false),
                 versions: Versions::default(),
@@ -257,42 +203,13 @@ impl Database {
         Ok((result, position))
     }
 
-    /// Replays one effect from the log, at the time it was made. An error reply
-    /// means that the store and the log do not belong together.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub(crate) fn replay(
-        &self,
-        records: &Records,
-        call: &Call,
-        now: u64,
-    ) -> Result<Reply, StoreError> {
-        let mut state = self.lock();
-        let draw = state.random.next();
-        state.fetch_locked(records, call, draw)?;
-        state.effects.begin(self.id, now);
-        let mut running = Running {
-            state: &mut state,
-            database: None,
-            now,
-            resp3: false,
-            cold: None,
-            draw,
-            observed: 0,
-            grown: false,
-            alone: false,
-        };
-        Ok(running.call(call))
-    }
-
     /// Refuses writes that could not be kept.
     fn admit_writes(&self, calls: &[Call]) -> Result<(), ErrorReply> {
         if !calls.iter().any(|call| call.spec.flags.contains(Flags::WRITE)) {
             return Ok(());
         }
         let Some(files) = &self.files else {
-            if calls.iter().any(Call::adds) && self.lock().memory() > self.options.memory_limit {
+            if calls.iter().any(Call::adds) && self.lock().memory() > self.memory_limit() {
                 return Err(commands::OUT_OF_MEMORY.into());
             }
             return Ok(());
@@ -300,19 +217,32 @@ impl Database {
         if self.overfull.load(Ordering::Relaxed) && calls.iter().any(Call::adds) {
             return Err(commands::OUT_OF_MEMORY.into());
         }
-        files.admit_writes()?;
-        if self.pressure.is_felt() && calls.iter().any(Call::adds) {
-            self.bells.save.ring();
-            self.pressure.hold_back();
-        }
-        Ok(())
+        files.admit_writes()
+    }
+
+    /// Whether a command need not wait before it runs: two loads.
+    pub(crate) fn has_room(&self, demand: Demand) -> bool {
+        let Some(files) = &self.files else { return true };
+        (demand < Demand::Log || files.log.has_room())
+            && (demand < Demand::Memory || !self.pressure.is_felt())
+    }
+
+    /// Bytes of keys and values to hold in memory.
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.memory_limit.load(Ordering::Relaxed)
+    }
+
+    /// Changes the limit; what is over it is dropped by the commands that follow.
+    pub(crate) fn set_memory_limit(&self, bytes: usize) {
+        self.memory_limit.store(bytes, Ordering::Relaxed);
+        self.bells.tidy.ring();
     }
 
     /// Whether memory takes no more data.
     pub(crate) fn is_full(&self, state: &State) -> bool {
         match &self.files {
             Some(_) => self.overfull.load(Ordering::Relaxed),
-            None => state.memory() > self.options.memory_limit,
+            None => state.memory() > self.memory_limit(),
         }
     }
 
@@ -320,21 +250,28 @@ impl Database {
     /// when a checkpoint is written, and a tenth for free memory between
     /// others that the allocator cannot give back.
     pub(crate) fn kept(&self) -> usize {
-        let limit = self.options.memory_limit;
+        let limit = self.memory_limit();
         match &self.files {
             Some(_) => limit - (limit / 8).min(CHECKPOINT_MEMORY) - limit / 10,
             None => limit,
         }
     }
 
+    /// Has writers go on that wait for memory, if they may.
+    pub(crate) fn tend_writers(&self) {
+        self.note_memory(&self.lock());
+        self.pressure.wake();
+    }
+
     /// Notes whether memory takes more writes. It holds what no checkpoint has
     /// saved yet, however much that is, and checkpoints can fail for long.
-    pub(crate) fn note_memory(&self, state: &State) {
-        let most = self.options.memory_limit.saturating_mul(2).saturating_add(OVERFULL_BYTES);
+    fn note_memory(&self, state: &State) {
+        let most = self.memory_limit().saturating_mul(2).saturating_add(OVERFULL_BYTES);
         let overfull = state.memory() > most;
         self.overfull.store(overfull, Ordering::Relaxed);
-        if self.files.is_some() {
-            self.pressure.note(state.memory(), self.kept());
+        if self.files.is_some() && self.pressure.note(state.memory(), self.kept()) {
+            // They are woken by who holds no lock.
+            self.bells.tidy.ring();
         }
     }
 
@@ -349,6 +286,10 @@ impl Database {
         let Some(files) = &self.files else { return 0 };
         if changed {
             let position = files.log.append(state.effects.frame());
+            if !files.log.has_room() {
+                // Nobody may come to look at the limits before it is shorter.
+                self.bells.save.ring();
+            }
             state.versions.forget(files.log.synced());
             state.versions.latest += 1;
             state.versions.pending.push_back(position);
@@ -369,7 +310,7 @@ impl Database {
             self.bells.tidy.ring();
         }
         let Some(files) = &self.files else { return };
-        if files.log.bytes_since_trim() > self.options.checkpoint_log_bytes {
+        if files.log.bytes_since_mark() > self.options.checkpoint_log_bytes {
             self.bells.save.ring();
         }
         if state.memory() > self.kept() {
@@ -378,64 +319,6 @@ impl Database {
             state.evict(self.kept());
         }
         self.note_memory(state);
-    }
-}
-
-impl Flushes {
-    /// Notes that keyspaces are not where they were.
-    pub(crate) fn moved(&mut self) {
-        self.count += 1;
-        self.changed = true;
-    }
-}
-
-impl State {
-    /// What stands in for the state while it is elsewhere. Takes no memory.
-    pub(crate) fn absent() -> Self {
-        Self {
-            keyspaces: Vec::new(),
-            flushes: Flushes::default(),
-            checkpoints: 0,
-            random: Random::new(0),
-            effects: Effects::default(),
-            versions: Versions::default(),
-            commands: 0,
-            scripts: None,
-        }
-    }
-
-    /// A random number for a command that runs next.
-    pub(crate) fn draw(&mut self) -> u64 {
-        self.random.next()
-    }
-
-    /// Bytes in memory, roughly.
-    pub(crate) fn memory(&self) -> usize {
-        self.keyspaces.iter().map(Keyspace::memory).sum()
-    }
-
-    /// Drops clean keys from a few segments if memory is over `limit`.
-    pub(crate) fn evict(&mut self, limit: usize) {
-        if self.memory() > limit {
-            for keyspace in self.keyspaces.iter_mut().filter(|keyspace| keyspace.memory() > 0) {
-                keyspace.evict(EVICT_STEP);
-            }
-        }
-    }
-
-    /// Bytes of large values that were deleted and not freed yet, roughly.
-    fn trash(&self) -> usize {
-        self.keyspaces.iter().map(Keyspace::trash).sum()
-    }
-
-    /// The keyspaces, and those that were flushed and are not dropped yet.
-    pub(crate) fn every_keyspace(&mut self) -> impl Iterator<Item = &mut Keyspace> {
-        self.keyspaces.iter_mut().chain(&mut self.flushes.trash)
-    }
-
-    /// Whether anything changed since the last checkpoint.
-    pub(crate) fn is_changed(&self) -> bool {
-        self.flushes.changed || self.keyspaces.iter().any(Keyspace::is_dirty)
     }
 }
 
@@ -482,7 +365,8 @@ impl Running<'_> {
                 Err(error) => return Reply::Error(store_reply(&error)),
             }
         }
-        let version = state.versions.latest + 1;
+        // What is not logged has no position that a reply would have to wait for.
+        let version = if state.effects.are_logged() { state.versions.latest + 1 } else { 0 };
         state.keyspaces[call.db].begin(version);
         let mut context = Context {
             keyspaces: &mut state.keyspaces,
@@ -499,6 +383,9 @@ impl Running<'_> {
         };
         let result = handler(&mut context, &call.command);
         let other = context.other.unwrap_or(call.db);
+        if call.spec.flags.contains(Flags::READONLY) {
+            state.keyspaces[call.db].count_reads();
+        }
         for db in [call.db, other] {
             self.observed = self.observed.max(state.keyspaces[db].observed());
             self.grown |= state.keyspaces[db].has_grown();

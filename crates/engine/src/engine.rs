@@ -10,22 +10,25 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::Instant,
 };
 
 use parking_lot::Mutex;
 use tuckbox_resp::table::CommandSpec;
 
 use crate::{
-    Clock, Connection, Health, LogError, OpenError, Options,
+    Clock, Connection, Health, LogError, OpenError, Options, ScriptListener,
     background::Background,
     checkpoint,
     connection::is_here,
-    database::{Database, LOGICAL, State},
+    database::{Database, LOGICAL},
     directory::DirectoryLock,
-    log,
+    log::{self, block_on_until},
     memory::{Keyspace, KeyspaceId},
     random::Random,
     recovery,
+    room::{Demand, Room},
+    stats::Stats,
 };
 
 /// A place in the log of an engine; see [`Engine::durable`].
@@ -67,8 +70,12 @@ pub(crate) struct Inner {
 impl Engine {
     /// Opens the data directory `dir`, or makes one.
     ///
-    /// Takes as long as replaying the log since the last checkpoint (see
-    /// [`Options::checkpoint_log_bytes`]), whatever the size of the database.
+    /// Takes as long as reading the log since the last checkpoint (see
+    /// [`Options::checkpoint_log_bytes`]), whatever the size of the database. After
+    /// a crash the log says what the store does not have: a key that it names is
+    /// brought up to date when it is first used, the others in the background.
+    /// Commands that concern all keys (`DBSIZE`, `SCAN`, `FLUSHALL`) wait until that
+    /// is done: up to about a second.
     ///
     /// # Errors
     /// [`OpenError`] says what is wrong and what to do. Nothing was changed
@@ -141,6 +148,19 @@ impl Engine {
         }
     }
 
+    /// [`Engine::wait_durable`] until `until` at the most; `None` when it is not
+    /// known by then.
+    ///
+    /// # Errors
+    /// As [`Engine::durable`].
+    pub fn wait_durable_until(
+        &self,
+        position: Position,
+        until: Instant,
+    ) -> Option<Result<(), LogError>> {
+        block_on_until(&mut self.durable(position), until)
+    }
+
     /// Whether everything up to `position` is durable already: then
     /// [`Engine::durable`] would resolve at once. Costs a load.
     #[must_use]
@@ -183,7 +203,13 @@ impl Engine {
         }
     }
 
-    /// What the engine holds and did. Looks at counters only.
+    /// Has `listener` hear of the commands that scripts call. There is one such
+    /// listener: of several the first stays.
+    pub fn listen_to_scripts(&self, listener: Arc<dyn ScriptListener>) {
+        self.inner.database.script.tell(listener);
+    }
+
+    /// What the engine holds and did. Looks at counters only, and waits for nothing.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.inner.stats()
@@ -196,14 +222,35 @@ impl Engine {
         self.inner.database.files.as_deref().map_or_else(Health::default, Health::of)
     }
 
-    /// Whether the log has room for another write; see [`Engine::room`]. Costs a
-    /// load.
+    /// Whether a command of this demand need not wait; see [`Engine::room`]. Costs
+    /// two loads.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.inner.database.files.as_ref().is_none_or(|files| !files.log.pending_full())
+    pub fn has_room(&self, demand: Demand) -> bool {
+        self.inner.database.has_room(demand)
     }
 
-    /// How the engine runs.
+    /// [`Options::memory_limit`] as it is now.
+    #[must_use]
+    pub fn memory_limit(&self) -> usize {
+        self.inner.database.memory_limit()
+    }
+
+    /// Changes [`Options::memory_limit`]. What is over a lower limit is dropped in
+    /// the background, as far as the store has it.
+    pub fn set_memory_limit(&self, bytes: usize) {
+        self.inner.database.set_memory_limit(bytes);
+    }
+
+    /// Whether keys that have expired are removed in the background, as they are
+    /// unless a test of expiry wants otherwise; a command that meets one removes it
+    /// all the same.
+    pub fn set_active_expiry(&self, active: bool) {
+        let bells = &self.inner.database.bells;
+        bells.expiry_rests.store(!active, Ordering::Relaxed);
+        bells.tidy.ring();
+    }
+
+    /// How the engine was told to run.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.inner.database.options
@@ -221,13 +268,20 @@ impl Engine {
         &self.inner.database.options.clock
     }
 
-    /// Resolves when the log has room for another write, which is almost
-    /// always at once: a server that executes only then holds its writers back
-    /// instead of having their writes refused.
-    pub fn room(&self) -> Room {
-        let files = self.inner.database.files.as_ref();
-        let full = files.filter(|files| files.log.pending_full());
-        Room(full.map(|files| files.log.room()))
+    /// Resolves when there is room for a command, which is almost always at once.
+    ///
+    /// Writers wait for three reasons, and readers for none of them:
+    /// - The disk is slower than the writers, and much waits to be written to the log.
+    /// - The log after the last checkpoint is as long as it may be; see
+    ///   [`Options::checkpoint_log_bytes`].
+    /// - Memory is over its limit with what no checkpoint has saved. A command that
+    ///   adds something waits for that no longer than 100 ms.
+    ///
+    /// [`Connection::execute`] does so by itself. Who calls
+    /// [`Connection::execute_now`] or [`Connection::execute_in`] waits here first:
+    /// they exceed what is free, and are refused when it is by much.
+    pub fn room(&self, demand: Demand) -> Room {
+        Room::new(&self.inner.database, demand)
     }
 
     /// Brings the store up to the state of now and trims the log, as the
@@ -257,28 +311,7 @@ impl Engine {
 
 impl Inner {
     pub(crate) fn stats(&self) -> Stats {
-        self.stats_of(&self.database.lock())
-    }
-
-    /// The counters, for who holds the lock.
-    pub(crate) fn stats_of(&self, state: &State) -> Stats {
-        let mut stats = Stats { memory: state.memory(), ..Stats::default() };
-        for (db, keyspace) in state.keyspaces.iter().enumerate() {
-            stats.keys += keyspace.len();
-            stats.keys_by_db[db] = keyspace.len();
-            stats.expired += keyspace.expired();
-            stats.evicted += keyspace.evicted();
-        }
-        if let Some(scripts) = &state.scripts {
-            stats.scripts = scripts.len();
-        }
-        if let Some(files) = &self.database.files {
-            stats.log_bytes = files.log.bytes_since_trim();
-            stats.log_syncs = files.log.syncs();
-            stats.checkpoints = state.checkpoints;
-            stats.last_checkpoint_ms = files.saved_at_ms.load(Ordering::Relaxed);
-        }
-        stats
+        Stats::of(&self.database, &self.database.lock())
     }
 
     fn checkpoint(&self) -> Result<(), OpenError> {
@@ -313,61 +346,11 @@ impl Drop for Inner {
     }
 }
 
-/// What an engine holds and did; see [`Engine::stats`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Keys in all logical databases, in memory or not.
-    pub keys: u64,
-    /// Bytes of keys and values in memory, roughly; what
-    /// [`Options::memory_limit`] limits.
-    pub memory: usize,
-    /// Keys removed because their time had come, since the engine was opened.
-    pub expired: u64,
-    /// Clean keys dropped from memory, since the engine was opened.
-    pub evicted: u64,
-    /// Keys by logical database, in memory or not.
-    pub keys_by_db: [u64; LOGICAL],
-    /// Scripts that are kept for `EVALSHA`.
-    pub scripts: usize,
-    /// Bytes of log after the last checkpoint, to within 256 KiB.
-    pub log_bytes: u64,
-    /// How often the log was synced to disk, since the engine was opened.
-    pub log_syncs: u64,
-    /// Checkpoints that were committed, since the engine was opened.
-    pub checkpoints: u64,
-    /// When the last of them was, or when the engine was opened: Unix time in
-    /// milliseconds. 0 for an engine in memory.
-    pub last_checkpoint_ms: u64,
-}
-
 /// Whether connections of an engine run the command of this spec, which is no
 /// subcommand's, without a [`Host`](crate::Host).
 #[must_use]
 pub fn has_command(spec: &CommandSpec) -> bool {
     is_here(spec)
-}
-
-/// Resolves when there is room for a write; see [`Engine::room`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct Room(Option<log::Room>);
-
-impl fmt::Debug for Room {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Room").field("waits", &self.0.is_some()).finish()
-    }
-}
-
-impl Future for Room {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            // A log that takes no writes at all lets the write find out why.
-            Some(waiting) => Pin::new(waiting).poll(context).map(|_| ()),
-            None => Poll::Ready(()),
-        }
-    }
 }
 
 /// Resolves when a position is durable; see [`Engine::durable`].

@@ -58,6 +58,7 @@ impl From<CheckpointError> for OpenError {
         match error {
             CheckpointError::Store(error) => error.into(),
             CheckpointError::Log(error) => error.into(),
+            CheckpointError::Replay(error) => error.into(),
         }
     }
 }

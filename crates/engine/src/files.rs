@@ -3,7 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::atomic::AtomicU64,
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -12,9 +12,10 @@ use tuckbox_resp::ErrorReply;
 
 use crate::{
     commands::{self, Cold, ColdKey, Walk},
-    log::{self, Log},
-    memory::{Gap, KeyHash, KeyspaceId, Kind, StoredPart, Value, ValueId},
+    log::{self, Log, LogError},
+    memory::{Gap, KeyHash, KeyspaceId, StoredPart, Value, ValueId},
     store::{Store, StoreError},
+    types::{Collection, Kind},
 };
 
 /// Keys read from the store at once, at least, for a command that walks.
@@ -47,6 +48,8 @@ pub(crate) struct Records {
     dir: PathBuf,
     /// `None` once it was closed.
     store: RwLock<Option<Store>>,
+    /// How often a key or parts of a value were read.
+    reads: AtomicU64,
 }
 
 impl Files {
@@ -63,6 +66,8 @@ impl Files {
     /// Takes note of how a checkpoint ended.
     pub(crate) fn note_checkpoint<T, E: fmt::Display>(&self, result: &Result<T, E>) {
         let failure = result.as_ref().err().map(|error| format!("no checkpoint: {error}"));
+        // Nobody is to wait for what cannot be done.
+        self.log.let_grow(failure.is_some());
         *self.failed.lock() = failure;
     }
 
@@ -71,10 +76,23 @@ impl Files {
     /// # Errors
     /// What keeps the log from taking them.
     pub(crate) fn admit_writes(&self) -> Result<(), ErrorReply> {
+        if self.log.pending_full() && self.log.state() == log::State::Open {
+            return Err(commands::LOG_BEHIND.into());
+        }
+        self.admit_more_writes()
+    }
+
+    /// As [`Files::admit_writes`], for what was admitted before and goes on.
+    ///
+    /// # Errors
+    /// What keeps the log from taking them.
+    pub(crate) fn admit_more_writes(&self) -> Result<(), ErrorReply> {
         match self.log.state() {
-            log::State::Open if !self.log.pending_full() => Ok(()),
-            log::State::Open => Err(commands::LOG_BEHIND.into()),
-            log::State::Full => Err(commands::DISK_FULL.into()),
+            log::State::Open => Ok(()),
+            log::State::Full => match self.log.failure() {
+                Some(LogError::NoFiles { .. }) => Err(commands::NO_FILES.into()),
+                _ => Err(commands::DISK_FULL.into()),
+            },
             log::State::Poisoned => Err(commands::LOG_FAILED.into()),
             log::State::Closed => Err(commands::CLOSED.into()),
         }
@@ -106,7 +124,7 @@ impl Records {
     /// Opens the store of the data directory `dir`.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let store = Store::open(&dir.join("store"))?;
-        Ok(Self { dir: dir.to_owned(), store: RwLock::new(Some(store)) })
+        Ok(Self { dir: dir.to_owned(), store: RwLock::new(Some(store)), reads: AtomicU64::new(0) })
     }
 
     /// The data directory.
@@ -154,6 +172,11 @@ impl Records {
         }
     }
 
+    /// How often a key or parts of a value were read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
     /// Closes the store, after what is being read from it.
     pub(crate) fn close(&self) {
         *self.store.write() = None;
@@ -166,6 +189,7 @@ impl Records {
         hash: KeyHash,
         key: &[u8],
     ) -> Result<Option<Stored>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let decoded = self.reading(|store| {
             store.read(keyspace.0, hash.0, key, |record| {
                 let value = Value::decode(record.kind, record.payload)?;
@@ -187,10 +211,11 @@ impl Records {
         id: ValueId,
         gap: Gap,
     ) -> Result<Vec<StoredPart>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let places = (gap.from, gap.until);
         let read = self.reading(|store| {
             store.read_parts(keyspace.0, id.0, places, PARTS_AT_ONCE, |part| {
-                Value::decode(part.kind, part.payload)
+                Collection::decode(Kind::from_tag(part.kind)?, part.payload)
             })
         })?;
         let mut parts = Vec::with_capacity(read.parts.len() + 1);

@@ -23,6 +23,26 @@ impl Health {
         Self { writes: files.log.failure(), checkpoints: files.checkpoint_failure() }
     }
 
+    /// What is wrong, in a few words without paths, which anyone may read; `None`
+    /// when all is well.
+    #[must_use]
+    pub fn brief(&self) -> Option<&'static str> {
+        match (&self.writes, &self.checkpoints) {
+            (None, None) => None,
+            (Some(LogError::Full { .. }), _) => {
+                Some("the disk is full: writes are refused until there is room")
+            }
+            (Some(LogError::NoFiles { .. }), _) => {
+                Some("too many files are open: writes are refused until one more can be")
+            }
+            (Some(LogError::Closed), _) => Some("the database is closed"),
+            (Some(_), _) => Some("the disk has failed: writes are refused; check it, then restart"),
+            (None, Some(_)) => {
+                Some("no checkpoint can be made: nothing is lost, but the log grows")
+            }
+        }
+    }
+
     /// Whether all is well: what a probe should ask.
     #[must_use]
     pub fn is_ok(&self) -> bool {

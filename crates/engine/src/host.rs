@@ -1,8 +1,10 @@
 //! [`Host`]: what runs connections and has commands of its own.
 
+use std::time::Duration;
+
 use tuckbox_resp::{Command, ErrorReply, Reply, table::CommandSpec};
 
-use crate::{Connection, client::WRONG_PASSWORD, engine::Stats};
+use crate::{Connection, client::WRONG_PASSWORD, stats::Stats};
 
 /// What connections are run by, such as a server.
 ///
@@ -61,6 +63,32 @@ impl std::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request").field("command", &self.command).finish_non_exhaustive()
     }
+}
+
+/// What hears of the commands that scripts call, such as a server that counts them;
+/// see [`Engine::listen_to_scripts`](crate::Engine::listen_to_scripts).
+///
+/// It is called on the thread that runs the script, under the database's lock: it
+/// must not use the engine, and it must not take long.
+pub trait ScriptListener: Send + Sync {
+    /// A script has called a command.
+    fn called(&self, call: ScriptCall<'_>);
+}
+
+/// A command that a script has called.
+#[derive(Clone, Copy, Debug)]
+pub struct ScriptCall<'a> {
+    /// The command.
+    pub command: &'a Command,
+    /// What the table says of it, or of its subcommand; `None` when it was refused
+    /// before it ran.
+    pub ran: Option<&'static CommandSpec>,
+    /// The logical database that the script had selected.
+    pub db: usize,
+    /// How long it took.
+    pub took: Duration,
+    /// What it answered, if that was an error.
+    pub error: Option<&'a ErrorReply>,
 }
 
 /// Whether the whole of `text` matches the glob `pattern` as `KEYS` means it. At

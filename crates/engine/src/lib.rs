@@ -72,17 +72,21 @@
 //!
 //! The limit is for the whole process, but for what the replies and the log hold
 //! for a moment. The store's file is mapped, and its pages belong to the system's
-//! page cache. Writers that are faster than the disk are held back at the limit.
+//! page cache.
 //!
-//! Opening reads what was written since the last checkpoint, at most about
+//! Opening reads and indexes what was written since the last checkpoint, at most twice
 //! [`Options::checkpoint_log_bytes`], however large the database is.
+//!
+//! Writers that are faster than the disk wait for it when either limit is reached;
+//! readers never do. See [`Engine::room`].
 //!
 //! # Threads
 //!
 //! Three for an engine with a directory (log, checkpoint, expiry), one without.
 //! They sleep while there is nothing to do. `execute` blocks on the database's
 //! lock, which is held for microseconds, on the disk when something has to be read
-//! back, and for up to 100 ms when it adds data while memory is over its limit.
+//! back, and in a writer while there is no room. [`Connection::execute_now`] leaves
+//! that wait to its caller, who may [await](Engine::room) it.
 
 mod background;
 mod bell;
@@ -98,25 +102,33 @@ mod effects;
 mod engine;
 mod error;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod host;
 mod log;
 mod memory;
 mod options;
+mod pending;
 mod random;
 mod recovery;
+mod room;
 mod script;
+mod stats;
 mod store;
 #[cfg(test)]
 mod testing;
 mod transaction;
+mod types;
 
 pub use client::Client;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Connection, Executed};
-pub use engine::{Durable, Engine, Position, Room, Stats, has_command};
+pub use engine::{Durable, Engine, Position, has_command};
 pub use error::OpenError;
 pub use health::Health;
-pub use host::{Host, Request, matches};
+pub use host::{Host, Request, ScriptCall, ScriptListener, matches};
 pub use log::{Cut, Inspection, LogError, inspect};
 pub use options::{Durability, Options};
+pub use room::{Demand, Room};
+pub use stats::Stats;

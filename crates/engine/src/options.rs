@@ -31,8 +31,12 @@ pub struct Options {
     /// over sooner; a larger one is made for a command that needs it. Default:
     /// 16 MiB.
     pub log_segment_bytes: u64,
-    /// Bytes of log after which a checkpoint is begun. A restart after a crash
-    /// replays about this much, some milliseconds for each MiB. Default: 4 MiB.
+    /// Bytes of log after which a checkpoint is begun. Writers wait when the log
+    /// after the last checkpoint has twice as many, 1 MiB at the least, until the
+    /// checkpoint under way is done: so a restart after a crash replays no more,
+    /// some milliseconds for each MiB. Only while checkpoints fail, which
+    /// [`Engine::health`](crate::Engine::health) tells, is the log as long as it
+    /// gets. More makes writing cheaper. Default: 6 MiB.
     pub checkpoint_log_bytes: u64,
     /// Milliseconds after which changes are checkpointed, however few they
     /// are. Default: 5,000.
@@ -55,13 +59,23 @@ pub struct Options {
     pub random_seed: Option<u64>,
 }
 
+/// A log is not too long for less: the shortest time between two checkpoints.
+const LOG_BYTES_MIN: u64 = 1 << 20;
+
+impl Options {
+    /// Bytes of log after the last checkpoint at which writers wait.
+    pub(crate) fn log_bytes_max(&self) -> u64 {
+        self.checkpoint_log_bytes.saturating_mul(2).max(LOG_BYTES_MIN)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             durability: Durability::Always,
             memory_limit: 256 << 20,
             log_segment_bytes: 16 << 20,
-            checkpoint_log_bytes: 4 << 20,
+            checkpoint_log_bytes: 6 << 20,
             checkpoint_interval_ms: 5_000,
             script_time_ms: 5_000,
             script_memory: 64 << 20,

@@ -16,8 +16,11 @@ use tuckbox_resp::{
 use crate::{
     Executed, Position,
     connection::Connection,
-    database::{Call, Running},
+    database::{Call, Database, Running},
     host::Host,
+    room::Demand,
+    script,
+    stats::Stats,
 };
 
 /// Commands that one transaction holds at the most.
@@ -61,9 +64,26 @@ impl Queue {
         Reply::QUEUED
     }
 
+    /// Whether any of them may change data.
+    pub(crate) fn may_write(&self, database: &Database) -> bool {
+        self.commands.iter().any(|queued| match queued {
+            Queued::Data(call) => script::may_write(database, call.spec, &call.command),
+            Queued::Local(spec, command) => script::may_write(database, spec, command),
+        })
+    }
+
     /// How many commands wait.
     pub(crate) fn len(&self) -> usize {
         self.commands.len()
+    }
+
+    /// What room the commands need when they run.
+    pub(crate) fn demand(&self) -> Demand {
+        let demands = self.commands.iter().map(|queued| match queued {
+            Queued::Data(call) => Demand::of_spec(call.spec),
+            Queued::Local(..) => Demand::Nothing,
+        });
+        demands.max().unwrap_or_default()
     }
 
     /// Notes that a command could not be queued: `EXEC` will refuse.
@@ -238,7 +258,8 @@ impl Connection {
             Queued::Data(call) => running.call(call),
             Queued::Local(..) => {
                 let engine = Arc::clone(&self.engine);
-                self.local(host, spec, command, true, &mut || engine.stats_of(running.state))
+                let stats = &mut || Stats::of(&engine.database, running.state);
+                self.local(host, spec, command, true, stats)
             }
         };
         host.ran(self, spec, command, &reply);

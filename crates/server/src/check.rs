@@ -25,8 +25,8 @@ const HELP: &str = "\
 Usage: tuckbox check [--repair] <directory>
 
 Reads the whole log and the whole store of a data directory, compares all
-checksums, and says what is wrong and where. A server must not have it open.
-Without --repair not a byte of them is changed.
+checksums, decodes all values, and says what is wrong and where. A server must
+not have it open. Without --repair not a byte of them is changed.
 
   --repair    Put right what can be put right without losing anything: cut off
               the end of the log that a crash has torn, which was never

@@ -1,6 +1,6 @@
 //! What can go wrong with a server, and what to do about it.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tuckbox_engine::OpenError;
 
@@ -35,6 +35,12 @@ pub enum ServerError {
     /// The engine could not be closed in order.
     #[error("not everything is saved: {0}")]
     Close(#[source] OpenError),
+    /// The engine was not closed in time. Nothing that was acknowledged is lost.
+    #[error(
+        "the database could not be closed within {} s: the disk is too slow; what was acknowledged \
+         is in the log, and the next start reads it from there", .0.as_secs()
+    )]
+    SlowClose(Duration),
 }
 
 impl ServerError {

@@ -1,6 +1,6 @@
 //! [`Serving`]: the server as a connection's command meets it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tuckbox_engine::{Connection, Engine, Host, Position, Request, has_command};
 use tuckbox_resp::{
@@ -9,7 +9,7 @@ use tuckbox_resp::{
 };
 
 use crate::{
-    commands::{self, WRONG_PASSWORD},
+    commands::{self, WRONG_PASSWORD, monitor},
     server::{Hall, Link},
 };
 
@@ -106,18 +106,37 @@ impl Serving<'_> {
     ) {
         let now = Instant::now();
         let hall = &mut *self.hall;
-        let took = now.saturating_duration_since(hall.clock);
-        hall.clock = now;
-        hall.counters.ran(spec, took, reply);
-        if !spec.flags.contains(Flags::ADMIN) && took >= hall.settings.slower_than {
+        let began = std::mem::replace(&mut hall.clock, now);
+        let took = now.saturating_duration_since(began);
+        let lines = {
+            let mut said = hall.heard.lock();
+            said.tally.ran(spec, took, matches!(reply, Reply::Error(_)));
+            if spec.group == Group::Scripting {
+                let error = if let Reply::Error(error) = reply { Some(error) } else { None };
+                said.end_script(error);
+            } else {
+                said.tally.note_reply(reply);
+            }
+            std::mem::take(&mut said.lines)
+        };
+        let (slower_than, threshold) = (hall.settings.slower_than, hall.settings.latency_threshold);
+        if took >= slower_than && !spec.flags.contains(Flags::SKIP_SLOWLOG) {
             let address = self.link.address;
             let unix_ms = self.engine.clock().now_ms();
             let limit = hall.settings.slowlog_max_len;
             hall.slow.add(unix_ms, took, command, address, connection.client().name(), limit);
         }
+        if took >= threshold && !threshold.is_zero() {
+            hall.latency.add(self.engine.clock().now_ms(), spec, took);
+        }
         if !hall.monitors.is_empty() && !spec.flags.contains(Flags::ADMIN) {
             let unix_ms = self.engine.clock().now_ms();
-            hall.show_monitors(unix_ms, connection.client().db(), self.link.address, command);
+            // What a script has called comes after the script, and that began earlier.
+            let before = if lines.is_empty() { Duration::ZERO } else { took };
+            let unix_ms = unix_ms.saturating_sub(before.as_millis() as u64);
+            let db = connection.client().db();
+            let line = monitor::line(unix_ms, db, &self.link.address, command);
+            hall.show_monitors(&(line + &lines));
         }
     }
 }

@@ -32,11 +32,14 @@ mod commands;
 mod config;
 mod counters;
 mod error;
+mod heard;
+mod histogram;
 mod host;
 mod process;
 mod serve;
 mod server;
 mod settings;
+mod tally;
 
 pub use cli::main;
 pub use config::{Config, DebugFrom, Password};

@@ -17,16 +17,23 @@ pub(crate) fn resident_bytes() -> Option<usize> {
     pages.checked_mul(rustix::param::page_size())
 }
 
-/// Seconds of processor time that the process took, by itself and in the system.
-pub(crate) fn cpu_seconds() -> Option<(f64, f64)> {
+/// Bytes of memory that the machine has.
+pub(crate) fn system_bytes() -> Option<usize> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_ascii_whitespace().next()?.parse::<usize>().ok()?.checked_mul(1024)
+}
+
+/// Seconds of processor time that the process took, by itself and in the system, and
+/// that processes took which it has started and which have ended.
+pub(crate) fn cpu_seconds() -> Option<[f64; 4]> {
     let text = fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the program stands in brackets and may hold anything.
     let (_, fields) = text.rsplit_once(')')?;
     let mut times = fields.split_ascii_whitespace().skip(11);
-    let mut next = || times.next()?.parse::<u64>().ok();
-    let (user, system) = (next()?, next()?);
     let ticks = rustix::param::clock_ticks_per_second() as f64;
-    Some((user as f64 / ticks, system as f64 / ticks))
+    let mut next = || Some(times.next()?.parse::<u64>().ok()? as f64 / ticks);
+    Some([next()?, next()?, next()?, next()?])
 }
 
 /// Asks the system for as many file descriptors as so many clients need, as far as

@@ -37,7 +37,7 @@ Prints \"listening on ADDRESS\" when it is ready.
                          default), everysec (at once; synced within a second), or memory (as
                          --memory)
   --memory-limit SIZE    Keys and values to hold in memory, such as 256mb (the default) or 2gb
-  --checkpoint-log SIZE  Log after which the store is brought up to date [4mb]. More makes writing
+  --checkpoint-log SIZE  Log after which the store is brought up to date [6mb]. More makes writing
                          cheaper, and a start after a crash longer: some ms for each MiB
   --max-clients N        Connections at one time, as far as `ulimit -n` goes [10000]
   --debug WHOM           Who may use DEBUG SLEEP and the like: no, local (the default) or yes
@@ -105,7 +105,7 @@ fn read(mut parser: Parser) -> Result<Wish, BoxError> {
             Arg::Long("checkpoint-log") => {
                 let size = parse_size(parser.value()?.as_encoded_bytes());
                 options.checkpoint_log_bytes =
-                    size.ok_or_else(|| wrong("--checkpoint-log is a size such as 4mb"))?;
+                    size.ok_or_else(|| wrong("--checkpoint-log is a size such as 6mb"))?;
             }
             Arg::Long("debug") => match parser.value()?.string()?.as_str() {
                 "no" => config.debug_from = DebugFrom::Nobody,

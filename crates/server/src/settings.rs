@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use tuckbox_resp::Limits;
+
 use crate::config::{Config, DebugFrom, Password};
 
 /// What can be changed while the server runs.
@@ -9,6 +11,12 @@ use crate::config::{Config, DebugFrom, Password};
 pub(crate) struct Settings {
     pub(crate) password: Option<Password>,
     pub(crate) max_clients: usize,
+    /// Bytes of keys and values to hold in memory; the largest number for no limit.
+    pub(crate) memory_limit: usize,
+    /// Where it listens.
+    pub(crate) port: u16,
+    /// Bytes of one argument that a client may send.
+    pub(crate) bulk_max: usize,
     /// How long a connection may be idle; zero for as long as it likes.
     pub(crate) timeout: Duration,
     /// How long a silent connection is left alone before it is asked whether it
@@ -22,6 +30,8 @@ pub(crate) struct Settings {
     /// there is for none.
     pub(crate) slower_than: Duration,
     pub(crate) slowlog_max_len: usize,
+    /// Commands that take as long are sampled for `LATENCY`; zero for none.
+    pub(crate) latency_threshold: Duration,
     pub(crate) debug_from: DebugFrom,
     /// Parameters that have no effect here, with what was set.
     pub(crate) without_effect: BTreeMap<&'static str, String>,
@@ -43,6 +53,9 @@ impl Settings {
         Self {
             password: config.password.clone(),
             max_clients: config.max_clients,
+            memory_limit: usize::MAX,
+            port: config.listen.port(),
+            bulk_max: Limits::REQUEST.bulk_len,
             timeout: Duration::ZERO,
             keep_alive: Duration::from_secs(300),
             input_max: 1 << 30,
@@ -53,9 +66,20 @@ impl Settings {
             ],
             slower_than: Duration::from_millis(10),
             slowlog_max_len: 128,
+            latency_threshold: Duration::ZERO,
             debug_from: config.debug_from,
             without_effect: BTreeMap::new(),
         }
+    }
+
+    /// What `maxmemory` is: 0 stands for no limit.
+    pub(crate) fn maxmemory(&self) -> usize {
+        if self.memory_limit == usize::MAX { 0 } else { self.memory_limit }
+    }
+
+    /// How much a request may have.
+    pub(crate) fn request_limits(&self) -> Limits {
+        Limits { bulk_len: self.bulk_max, ..Limits::REQUEST }
     }
 
     /// The output limit of ordinary clients.

@@ -59,6 +59,16 @@ fn filled(dir: &Path) -> Engine {
     engine
 }
 
+/// The same, with a hash that is kept in parts.
+fn closed_with_a_large_hash(dir: &Path) {
+    let engine = filled(dir);
+    let mut connection = engine.connection();
+    for n in 0..2_000 {
+        connection.execute(&cmd!("HSET", "large", format!("field:{n}"), "some text"));
+    }
+    engine.close().unwrap();
+}
+
 /// A directory of an engine that was closed.
 fn closed(dir: &Path) {
     filled(dir).close().unwrap();
@@ -175,6 +185,19 @@ fn a_damaged_record_is_told_with_its_place_and_left_alone() {
         let said = assert_checked(args, dir.path(), 4, &parts);
         assert!(!said.contains("value of") && !said.contains("key:7"), "{said}");
         assert!(contents(dir.path()) == before, "it was changed");
+    }
+}
+
+#[test]
+fn large_values_and_their_parts_are_counted_and_a_damaged_part_is_told_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    closed_with_a_large_hash(dir.path());
+    assert_checked(&[], dir.path(), 0, &["402 keys", "1 large values in ", "whole"]);
+    change(&dir.path().join("store/data.mdb"), b"field:77\x09some text", |found| found[0] ^= 1);
+    for args in [&[][..], &["--repair"]] {
+        let parts =
+            ["damage: ", "part 0:1:", "checksum of the part", "items are in its parts, not 2000"];
+        assert_checked(args, dir.path(), 4, &parts);
     }
 }
 

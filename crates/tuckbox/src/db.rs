@@ -214,6 +214,26 @@ impl Db {
         Ok(replies)
     }
 
+    /// Whether the database can do what it promises: for a probe of readiness. A
+    /// remote one is asked with `PING`, one round trip. An embedded one looks at
+    /// itself, which costs no command.
+    ///
+    /// # Errors
+    /// [`Error::Unhealthy`] when an embedded database refuses writes, or cannot
+    /// make checkpoints; otherwise as for [`Db::call`].
+    pub async fn health(&self) -> Result<(), Error> {
+        self.transport.health(self.terms()).await
+    }
+
+    /// What keeps an embedded database from doing what it promises, in a few
+    /// words that anyone may read: for a probe of the process' own health. `None`
+    /// while all is well, and always for a remote database, whose troubles are not
+    /// this process'. Neither waits nor sends anything.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static str> {
+        self.transport.trouble()
+    }
+
     /// Closes the database for all clones: a remote one drops its connection,
     /// an embedded one writes a checkpoint and releases its directory. Calls
     /// that wait for a reply fail, later ones answer [`Error::Closed`]. Closing

@@ -107,6 +107,17 @@ pub enum Error {
         reason: String,
     },
 
+    /// An embedded database cannot do what it promises: its disk is full or has
+    /// failed. Reads go on. [`Db::health`](crate::Db::health) says so, calls have
+    /// the store's own replies (`MISCONF …`).
+    #[error("the database at {address} is not well: {cause}")]
+    Unhealthy {
+        /// Where it is.
+        address: String,
+        /// What is wrong, and what to do about it.
+        cause: String,
+    },
+
     /// [`Db::close`](crate::Db::close) was called before.
     #[error("the database was closed")]
     Closed,

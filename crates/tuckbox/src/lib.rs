@@ -68,6 +68,11 @@
 //! a runtime for each thread, as in actix-web, give each
 //! [`Db::with_own_connections`].
 //!
+//! Every transport needs a runtime with its timers on (`enable_time`), as those of
+//! `#[tokio::main]` have: a call to a remote store for its deadline, a write to an
+//! embedded one when the disk is slower than the writers. Such a write waits
+//! without blocking its thread.
+//!
 //! # URLs that are secrets
 //!
 //! [`Db::from_source`] takes a function that finds the URL: in a file, a

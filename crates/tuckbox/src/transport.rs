@@ -96,6 +96,28 @@ impl Transport {
         }
     }
 
+    #[cfg_attr(not(feature = "redis"), expect(unused_variables, reason = "for remote stores"))]
+    pub(crate) async fn health(&self, terms: Terms) -> Result<(), Error> {
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(embedded) => embedded.health(),
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => {
+                redis.call(&tuckbox_resp::cmd!("PING"), terms).await?.into_result()?;
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn trouble(&self) -> Option<&'static str> {
+        match self {
+            #[cfg(feature = "embedded")]
+            Self::Embedded(embedded) => embedded.trouble(),
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => None,
+        }
+    }
+
     pub(crate) async fn close(&self) -> Result<(), Error> {
         match self {
             #[cfg(feature = "embedded")]

@@ -6,5 +6,6 @@
 mod browser;
 mod costs;
 mod counts;
+mod health;
 mod program;
 mod settings;

@@ -23,8 +23,8 @@ pub fn check_store_apart(dir: &Path, repair: bool) -> io::Result<()> {
     let mut report = Report::default();
     store::check(dir, repair, &mut report);
     let mut out = io::stdout().lock();
-    if let Some(StoreFigures { keys, expiring, parts, position }) = report.store {
-        writeln!(out, "store {keys} {expiring} {parts} {position}")?;
+    if let Some(StoreFigures { keys, expiring, values, parts, position }) = report.store {
+        writeln!(out, "store {keys} {expiring} {values} {parts} {position}")?;
     }
     for finding in &report.findings {
         // A line each, whatever is in a path.
@@ -66,5 +66,11 @@ pub(super) fn check(dir: &Path, command: &mut Command, report: &mut Report) -> i
 fn figures(text: &str) -> Option<StoreFigures> {
     let mut numbers = text.split(' ').map(|number| number.parse().ok());
     let mut next = || numbers.next().flatten();
-    Some(StoreFigures { keys: next()?, expiring: next()?, parts: next()?, position: next()? })
+    Some(StoreFigures {
+        keys: next()?,
+        expiring: next()?,
+        values: next()?,
+        parts: next()?,
+        position: next()?,
+    })
 }

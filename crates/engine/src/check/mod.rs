@@ -2,10 +2,12 @@
 //! was written, and is it what was written?
 //!
 //! The log is read by the code that recovers it: every header, every checksum,
-//! the order of positions, and every frame is decoded. Of the store every page of
-//! the tree is visited and every record's checksums are compared; the expiry
-//! index has to agree with the records, parts of large values with the records
-//! they belong to, and the number of keys with what the database remembers.
+//! the order of positions; and every frame is decoded and must hold writes that
+//! this version knows. Of the store every page of the tree is visited, and every
+//! record's checksums are compared and its value decoded. Keys and items must lie
+//! where they are looked for, the expiry index must agree with the records, parts
+//! of large values with the records they belong to, both in what they are and in
+//! the number of items, and the number of keys with what the database remembers.
 //!
 //! What is repaired, and only on request, loses nothing: the torn end that a crash
 //! can leave of the log was never acknowledged, and the expiry index follows from
@@ -14,16 +16,18 @@
 mod apart;
 mod report;
 mod store;
+mod values;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tuckbox_resp::table;
+use tuckbox_resp::table::{self, Flags};
 
 use crate::{
     LogError, commands,
+    database::LOGICAL,
     directory::DirectoryLock,
-    effects,
+    effects::Frame,
     error::OpenError,
     log::{self, Log, LogOptions},
     options::Durability,
@@ -31,6 +35,8 @@ use crate::{
 
 pub use apart::check_store_apart;
 pub use report::{Finding, LogFigures, Report, Severity, StoreFigures};
+#[cfg(fuzzing)]
+pub(crate) use values::decode;
 
 /// Why a directory could not be checked at all.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +63,8 @@ pub enum CheckError {
 /// `apart`, a command that starts a process which calls [`check_store_apart`] on
 /// the same directory, that happens elsewhere and is reported as what it is.
 ///
-/// Takes as long as reading all files once.
+/// Takes as long as reading all files once, and little memory: that of the
+/// largest record twice, and some 80 bytes for each value in parts.
 ///
 /// # Errors
 /// When there is nothing to check, or an engine has it open. What is wrong with
@@ -92,10 +99,11 @@ fn check_log(dir: &Path, repair: bool, report: &mut Report) {
             "the log is read from its oldest file on, since the store does not say which part is needed",
         );
     }
-    let mut unreadable = Vec::new();
+    let mut unreadable = Unreadable::default();
     let contents = log::check(&directory, after, |frame| {
-        if !is_readable(frame.bytes) {
-            unreadable.push(frame.position);
+        if let Err(problem) = read(frame.bytes) {
+            unreadable.first.get_or_insert((frame.position, problem));
+            unreadable.count += 1;
         }
     });
     let contents = match contents {
@@ -109,14 +117,12 @@ fn check_log(dir: &Path, repair: bool, report: &mut Report) {
         last: contents.last,
         closed: contents.closed,
     });
-    if let Some(first) = unreadable.first() {
+    if let Unreadable { count, first: Some((position, problem)) } = unreadable {
         report.add(
             Severity::Damage,
             format!(
-                "{}: {} frames hold what this version cannot read, the first at position {first}; use the \
-                 version that wrote them",
-                directory.display(),
-                unreadable.len()
+                "{}: {count} frames cannot be replayed, the first at position {position}: {problem}",
+                directory.display()
             ),
         );
     }
@@ -140,13 +146,34 @@ fn check_log(dir: &Path, repair: bool, report: &mut Report) {
     }
 }
 
-/// Whether a frame could be replayed, as far as can be told without doing it.
-fn is_readable(frame: &[u8]) -> bool {
-    let Some(frame) = effects::Frame::decode(frame) else { return false };
-    frame.effects.iter().all(|(_, command)| {
-        let spec = table::lookup(command.name());
-        spec.is_some_and(|spec| commands::handler(spec).is_some())
-    })
+/// Frames that opening would not understand.
+#[derive(Default)]
+struct Unreadable {
+    count: u64,
+    /// Position of the first one, and what is wrong with it.
+    first: Option<(u64, &'static str)>,
+}
+
+/// Whether a frame could be replayed, as far as can be told without doing it;
+/// the error says why not.
+pub(crate) fn read(frame: &[u8]) -> Result<(), &'static str> {
+    let frame = Frame::decode(frame).ok_or("it cannot be decoded")?;
+    if frame.database != 0 {
+        return Err("it is of another database");
+    }
+    for (db, command) in &frame.effects {
+        if *db >= LOGICAL {
+            return Err("it is of a logical database that does not exist");
+        }
+        let known =
+            table::lookup(command.name()).filter(|spec| commands::handler(spec).is_some()).ok_or(
+                "it holds a command that this version does not know: use the one that wrote it",
+            )?;
+        if !known.flags.contains(Flags::WRITE) || !known.arity_ok(command.len()) {
+            return Err("it holds a command that no engine would have written");
+        }
+    }
+    Ok(())
 }
 
 /// Does what opening does with a torn end; the store has everything up to `after`.
@@ -155,3 +182,6 @@ fn cut_off(directory: &Path, after: u64) -> Result<(), LogError> {
     let (log, _) = recovery.start()?;
     log.close()
 }
+
+#[cfg(test)]
+mod tests;

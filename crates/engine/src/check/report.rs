@@ -84,7 +84,9 @@ pub struct StoreFigures {
     pub keys: u64,
     /// Those of them that expire.
     pub expiring: u64,
-    /// Parts of large values.
+    /// Those of them whose values are so large that they are kept in parts.
+    pub values: u64,
+    /// Parts of these values.
     pub parts: u64,
     /// The position of the log that it stands for.
     pub position: u64,
@@ -118,11 +120,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(store) = &self.store {
-            let StoreFigures { keys, expiring, parts, position } = store;
+            let StoreFigures { keys, expiring, values, parts, position } = store;
             writeln!(
                 f,
-                "store: {keys} keys, {expiring} of them expire, {parts} parts of large values, as of \
-                 position {position}"
+                "store: {keys} keys, {expiring} of them expire, {values} large values in {parts} parts, \
+                 as of position {position}"
             )?;
         }
         if let Some(log) = &self.log {

@@ -1,9 +1,11 @@
 //! The check of the store.
 
+use std::fmt;
 use std::path::Path;
 
 use super::report::{Report, Severity, StoreFigures};
-use crate::store::{CheckReport, Store, StoreError};
+use super::values::Values;
+use crate::store::{CheckReport, Problems, Store, StoreError};
 
 /// Reads the whole store in the data directory `dir`; repairs its index if it is
 /// told to and nothing else is wrong.
@@ -14,43 +16,46 @@ pub(super) fn check(dir: &Path, repair: bool, report: &mut Report) {
     if !file.exists() {
         return report.add(Severity::Note, is_new);
     }
-    let found =
-        Store::open_to_check(&dir).and_then(|store| store.as_ref().map(Store::check).transpose());
+    let found = Store::open_to_check(&dir).and_then(|store| store.as_ref().map(read).transpose());
     let found = match found {
         Ok(Some(found)) => found,
         Ok(None) => return report.add(Severity::Note, is_new),
         Err(error) => return report.add(Severity::Damage, error.to_string()),
     };
-    let CheckReport { records, expiring, parts, position, .. } = found;
-    report.store = Some(StoreFigures { keys: records, expiring, parts, position });
-    let disagreements = found.index.len();
-    let damages = found.problems_total - disagreements;
-    let all = format!("{} problems in {}", found.problems_total, file.display());
-    if damages > 0 {
-        for problem in &found.problems {
-            report.add(Severity::Damage, format!("{}: {problem}", file.display()));
-        }
-        if found.problems_total > found.problems.len() as u64 {
-            report.add(Severity::Damage, format!("{all} altogether"));
-        }
-        return;
+    let CheckReport { records, expiring, values, parts, position, problems, index } = found;
+    report.store = Some(StoreFigures { keys: records, expiring, values, parts, position });
+    let place = file.display();
+    if problems.total() > 0 {
+        tell(&problems, &place, report);
+        tell(&index, &place, report);
+        let all = problems.total() + index.total();
+        return report.add(Severity::Damage, format!("{place}: {all} problems altogether"));
     }
-    if disagreements == 0 {
+    if index.total() == 0 {
         return;
     }
     let what = format!(
-        "{}: the expiry index does not agree with the records in {disagreements} places",
-        file.display()
+        "{place}: the expiry index does not agree with the records in {} places",
+        index.total()
     );
     if !repair {
         return report.add(Severity::Repairable, what);
     }
-    match mend(&dir, &found) {
+    match Store::open(&dir).and_then(|store| store.mend()) {
         Ok(()) => report.add(Severity::Repaired, what),
         Err(error) => report.add(Severity::Repairable, format!("{what}; not repaired: {error}")),
     }
 }
 
-fn mend(dir: &Path, found: &CheckReport) -> Result<(), StoreError> {
-    Store::open(dir)?.mend(&found.index)
+fn read(store: &Store) -> Result<CheckReport, StoreError> {
+    store.check(&Values::of(&store.meta()?))
+}
+
+fn tell(problems: &Problems, file: &dyn fmt::Display, report: &mut Report) {
+    for problem in problems.told() {
+        report.add(Severity::Damage, format!("{file}: {problem}"));
+    }
+    for (count, what) in problems.untold() {
+        report.add(Severity::Damage, format!("{file}: and {count} times more: {what}"));
+    }
 }

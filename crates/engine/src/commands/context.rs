@@ -6,8 +6,9 @@ use super::WRONGTYPE;
 use crate::{
     database::Flushes,
     effects::Effects,
-    memory::{Absent, Items, Keyspace, KeyspaceId, Kind, Slot, Str, Value, View},
+    memory::{Absent, Keyspace, KeyspaceId, Slot, Str, Value, View},
     random::Random,
+    types::{Kind, Typed},
 };
 
 /// What a command needs of the value at the key that it names first, when that
@@ -125,7 +126,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// `WRONGTYPE` when the key holds something else.
-    pub(crate) fn view<T: Items>(&mut self, key: &[u8]) -> Result<Option<View<'_, T>>, ErrorReply> {
+    pub(crate) fn view<T: Typed>(&mut self, key: &[u8]) -> Result<Option<View<'_, T>>, ErrorReply> {
         match self.slot(key).map(Slot::into_view) {
             Some(Some(view)) => Ok(Some(view)),
             Some(None) => Err(WRONGTYPE.into()),
@@ -141,7 +142,7 @@ impl Context<'_> {
     /// `WRONGTYPE` when the key holds something else; an error that says so when
     /// the command did not say that it [needs](Need) this item. Nothing was
     /// changed then.
-    pub(crate) fn edit<T: Items, R>(
+    pub(crate) fn edit<T: Typed, R>(
         &mut self,
         key: &[u8],
         name: &[u8],
@@ -153,7 +154,7 @@ impl Context<'_> {
             }
             return Ok(slot.edit(name, edit)?);
         }
-        self.set(key, T::KIND.empty(), 0);
+        self.set(key, Value::Items(T::default().into()), 0);
         Ok(self.slot(key).ok_or(Absent)?.edit(name, edit)?)
     }
 

@@ -23,6 +23,9 @@ pub(crate) const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory
 /// The disk has no room for the log.
 pub(crate) const DISK_FULL: &str = "MISCONF Writes are refused: the disk is full. Reads go on; \
      writes will too as soon as there is room.";
+/// The log needs another file.
+pub(crate) const NO_FILES: &str = "MISCONF Writes are refused: no file can be opened for the log, \
+     since too many are open. Reads go on; writes will too as soon as one can.";
 /// The log could not be written or synced.
 pub(crate) const LOG_FAILED: &str = "MISCONF Writes are refused: writing the log failed. Check \
      the disk, then restart.";

@@ -9,7 +9,6 @@ mod context;
 mod errors;
 mod float;
 mod generic;
-mod hash;
 mod scan;
 mod server;
 mod string;
@@ -24,12 +23,15 @@ use tuckbox_resp::{
 use crate::{
     database::{Call, Running},
     random::Random,
-    script,
+    script, types,
 };
 
 pub(crate) use arguments::{integer, is};
 pub(crate) use context::{Cold, ColdKey, Context, Need, Walk};
 pub(crate) use errors::*;
+pub(crate) use float::Float;
+pub(crate) use generic::dump;
+pub(crate) use scan::{ScanOptions, cursor};
 
 /// Runs one command on a database.
 pub(crate) type Handler = fn(&mut Context<'_>, &Command) -> Result<Reply, ErrorReply>;
@@ -46,11 +48,26 @@ pub(crate) enum Runs {
     Script(ScriptHandler),
 }
 
+/// Commands that belong together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Group {
+    /// Each command and what runs it.
+    pub(crate) runs: &'static [(&'static str, Handler)],
+    /// What they need of a value in parts; of those that are not listed its head
+    /// is enough.
+    pub(crate) needs: &'static [(&'static str, Needs)],
+}
+
+/// All commands on data.
+fn groups() -> impl Iterator<Item = Group> {
+    let types = types::COMMANDS.iter().copied();
+    [string::COMMANDS, generic::COMMANDS, server::COMMANDS].into_iter().chain(types)
+}
+
 /// The handler of every command that works on data, by the spec's index.
 static HANDLERS: LazyLock<[Option<Runs>; COMMAND_COUNT]> = LazyLock::new(|| {
     let mut handlers = [None; COMMAND_COUNT];
-    let groups = [string::COMMANDS, hash::COMMANDS, generic::COMMANDS, server::COMMANDS];
-    for (name, handler) in groups.into_iter().flatten() {
+    for (name, handler) in groups().flat_map(|group| group.runs) {
         if let Some(spec) = tuckbox_resp::table::lookup(name.as_bytes()) {
             handlers[spec.index()] = Some(Runs::Data(*handler));
         }
@@ -65,12 +82,12 @@ static HANDLERS: LazyLock<[Option<Runs>; COMMAND_COUNT]> = LazyLock::new(|| {
 
 /// What says how much of a value in parts a command needs, when that is more
 /// than its head.
-type Needs = fn(&Command) -> Need;
+pub(crate) type Needs = fn(&Command) -> Need;
 
 /// The commands that need more of a value than its head.
 static NEEDS: LazyLock<[Option<Needs>; COMMAND_COUNT]> = LazyLock::new(|| {
     let mut needs = [None; COMMAND_COUNT];
-    for (name, need) in [hash::NEEDS, generic::NEEDS].into_iter().flatten() {
+    for (name, need) in groups().flat_map(|group| group.needs) {
         if let Some(spec) = tuckbox_resp::table::lookup(name.as_bytes()) {
             needs[spec.index()] = Some(*need);
         }
@@ -117,12 +134,14 @@ pub(crate) fn swap(call: &Call) -> Option<(usize, usize)> {
     }
 }
 
+/// Whether a command may name keys in another logical database than its own.
+pub(crate) fn reaches_elsewhere(spec: &CommandSpec) -> bool {
+    matches!(spec.name, "copy" | "move")
+}
+
 /// Keys that a command names in another logical database than its own.
 pub(crate) fn keys_elsewhere(call: &Call) -> Option<(usize, &[u8])> {
-    match call.spec.name {
-        "copy" | "move" => generic::key_elsewhere(call),
-        _ => None,
-    }
+    if reaches_elsewhere(call.spec) { generic::key_elsewhere(call) } else { None }
 }
 
 #[cfg(test)]
@@ -131,9 +150,9 @@ mod tests {
 
     #[test]
     fn every_handler_has_its_place_in_the_table() {
-        let groups = [string::COMMANDS, hash::COMMANDS, generic::COMMANDS, server::COMMANDS];
+        let data = groups().flat_map(|group| group.runs).map(|(name, _)| name);
         let scripts = script::COMMANDS.iter().map(|(name, _)| name);
-        for name in groups.concat().iter().map(|(name, _)| name).chain(scripts) {
+        for name in data.chain(scripts) {
             let spec = tuckbox_resp::table::lookup(name.as_bytes());
             assert!(spec.is_some_and(|spec| handler(spec).is_some()), "{name}");
         }

@@ -2,14 +2,16 @@
 
 use tuckbox_resp::{Command, ErrorReply, Reply};
 
-use super::{Context, Handler, SYNTAX, is};
+use super::{Context, Group, Handler, SYNTAX, is};
 use crate::{
     database::LOGICAL,
     memory::{Keyspace, parse_integer},
 };
 
 /// The commands of this file and what runs them.
-pub(super) const COMMANDS: &[(&str, Handler)] = &[
+pub(super) const COMMANDS: Group = Group { runs: RUNS, needs: &[] };
+
+const RUNS: &[(&str, Handler)] = &[
     ("dbsize", dbsize),
     ("flushall", flushall),
     ("flushdb", flushdb),
@@ -65,7 +67,7 @@ fn swapdb(ctx: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorReply>
             return Ok(Reply::OK);
         }
         std::mem::swap(first, second);
-        keep_watchers(first, second);
+        keep_watchers(first, second, ctx.now);
         first.moved(ctx.version);
         second.moved(ctx.version);
         ctx.flushes.moved();
@@ -89,14 +91,15 @@ fn logical(arg: &[u8], invalid: &'static str) -> Result<Option<usize>, ErrorRepl
 
 /// Who watches a key watches a logical database's, not a keyspace's: brings
 /// the watchers of two that were swapped back, and tells those whose key was
-/// there or is there now.
-fn keep_watchers(one: &mut Keyspace, two: &mut Keyspace) {
+/// there or is there now. One that has expired there is not.
+fn keep_watchers(one: &mut Keyspace, two: &mut Keyspace, now: u64) {
     // An empty keyspace takes anyone in and tells nobody.
     let [mut of_one, mut of_two] =
         [two.id(), one.id()].map(|id| Keyspace::new(id, Default::default()));
     two.hand_over_watchers(&mut of_one);
     one.hand_over_watchers(&mut of_two);
     for (keyspace, own) in [(one, &mut of_one), (two, &mut of_two)] {
+        own.watched().for_each(|key| _ = keyspace.get(key, now));
         own.hand_over_watchers(keyspace);
         keyspace.hand_over_watchers(own);
         own.hand_over_watchers(keyspace);

@@ -51,13 +51,45 @@ pub(super) struct Locked<'a> {
 
 impl Database {
     /// The lock, with every key that `calls` name in memory if it exists, and
-    /// every part of a value that they need.
+    /// every part of a value that they need; what the log says of them was run.
     pub(super) fn lock_with_keys(
         &self,
         files: &Files,
         calls: &[Call],
         watched: &[(usize, &[u8])],
     ) -> Result<Locked<'_>, ErrorReply> {
+        loop {
+            let read = self.lock_with_present(files, calls, watched);
+            let mut locked = read.map_err(|error| store_reply(&error))?;
+            if locked.state.pending.is_none() {
+                return Ok(locked);
+            }
+            let settled = if calls.iter().any(commands::sees_all_keys) {
+                drop(locked);
+                self.settle().map(|()| true)
+            } else {
+                let settled = locked.state.settle_keys(&files.records, calls, watched);
+                if let Ok(false) = settled {
+                    return Ok(locked);
+                }
+                // A long chain is run in slices.
+                MutexGuard::unlock_fair(locked.state);
+                settled
+            };
+            // Once more: the keys are not what they were when they were read.
+            settled.map_err(|error| error.reply())?;
+        }
+    }
+
+    /// The lock, with every key that `calls` name in memory if it exists, and
+    /// every part of a value that they need: as the store has them where that is
+    /// all there is.
+    pub(super) fn lock_with_present(
+        &self,
+        files: &Files,
+        calls: &[Call],
+        watched: &[(usize, &[u8])],
+    ) -> Result<Locked<'_>, StoreError> {
         // What the store has, as of a stamp. It goes into memory at the end, all at
         // once: others may have things dropped meanwhile, and what was changed in
         // memory stays there as long as the stamp does.
@@ -83,10 +115,9 @@ impl Database {
                 // would never be good. Held until everything is in memory.
                 no_checkpoint = Some(files.saving.lock());
             }
-            fetched.read(&files.records, missing).map_err(|error| store_reply(&error))?;
+            fetched.read(&files.records, missing)?;
             if let (Some((_, walk)), Some(id)) = (walk, walked) {
-                let read = files.records.walk(id, &walk);
-                cold = Some(read.map_err(|error| store_reply(&error))?);
+                cold = Some(files.records.walk(id, &walk)?);
             }
 
             state = self.lock();
@@ -334,7 +365,7 @@ fn in_places(calls: &[Call]) -> impl Iterator<Item = (&Call, Places)> {
 
 impl Call {
     /// The keys that have to be in memory, each with its logical database.
-    fn keys(&self) -> impl Iterator<Item = (usize, &[u8])> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let indexes = self.spec.keys(&self.command).ok().into_iter().flatten();
         let named = indexes.filter_map(|index| Some((self.db, self.command.get(index)?)));
         named.chain(commands::keys_elsewhere(self))

@@ -80,14 +80,16 @@ pub(crate) fn read_full(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> io:
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
+    /// Open all the time, so that syncing it needs no file descriptor more.
+    file: File,
 }
 
 impl Directory {
     /// Opens `path`, creating it durably when it is missing.
     pub(crate) fn open(path: &Path) -> Result<Self, DiskFailure> {
-        create_durably(path)
-            .map_err(DiskFailure::new("create the log's directory", path.to_owned()))?;
-        Ok(Self { path: path.to_owned() })
+        let failed = DiskFailure::new("create the log's directory", path.to_owned());
+        let file = create_durably(path).and_then(|()| File::open(path)).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), file })
     }
 }
 
@@ -125,7 +127,7 @@ impl Disk for Directory {
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        self.file.sync_all()
     }
 }
 

@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::Position;
 
 /// Why the log did not open, or why a write is not (yet) durable.
@@ -21,6 +23,18 @@ pub enum LogError {
     )]
     Full {
         /// The file that could not be extended.
+        path: PathBuf,
+    },
+
+    /// No file can be opened for the log, because too many are open. Not fatal: as
+    /// [`LogError::Full`].
+    #[error(
+        "no file can be opened for the log at {} since too many are open: writes are refused and \
+         resume by themselves once one can be; raise `ulimit -n` or close some",
+        path.display()
+    )]
+    NoFiles {
+        /// The file that could not be opened.
         path: PathBuf,
     },
 
@@ -105,18 +119,27 @@ pub enum LogError {
     },
 }
 
+impl LogError {
+    /// Whether writes resume by themselves.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::NoFiles { .. })
+    }
+}
+
 /// An operation of the disk that failed; its caller decides what that means.
 #[derive(Debug)]
 pub(crate) struct DiskFailure {
     doing: &'static str,
     path: PathBuf,
     cause: io::Error,
+    /// Trying again would not mend it, whatever the cause.
+    lasting: bool,
 }
 
 impl DiskFailure {
     /// To be used with `map_err`: names the operation and the file.
     pub(crate) fn new(doing: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> Self {
-        move |cause| Self { doing, path, cause }
+        move |cause| Self { doing, path, cause, lasting: false }
     }
 
     /// Harmless when it was met before anything of a batch was written.
@@ -124,14 +147,35 @@ impl DiskFailure {
         matches!(self.cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
+    /// Says that what was begun is half done: nothing but an opening makes up for it.
+    pub(crate) fn lasting(mut self) -> Self {
+        self.lasting = true;
+        self
+    }
+
+    /// Harmless too: the process or the system has no file descriptor left.
+    fn is_no_files(&self) -> bool {
+        let codes = [Errno::MFILE, Errno::NFILE];
+        Errno::from_io_error(&self.cause).is_some_and(|code| codes.contains(&code))
+    }
+
     /// The failure of a running log, forever.
     pub(crate) fn poison(self) -> LogError {
         LogError::Poisoned { path: self.path, doing: self.doing, cause: Arc::new(self.cause) }
     }
 
-    /// The failure of a step that was taken before a batch: `Full` or fatal.
-    pub(crate) fn full_or_poison(self) -> LogError {
-        if self.is_no_space() { LogError::Full { path: self.path } } else { self.poison() }
+    /// The failure of a step that was taken before a batch: `Full`, `NoFiles` or
+    /// fatal.
+    pub(crate) fn passing_or_poison(self) -> LogError {
+        if self.lasting {
+            self.poison()
+        } else if self.is_no_space() {
+            LogError::Full { path: self.path }
+        } else if self.is_no_files() {
+            LogError::NoFiles { path: self.path }
+        } else {
+            self.poison()
+        }
     }
 }
 

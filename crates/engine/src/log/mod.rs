@@ -13,6 +13,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `queue` | the pending buffer |
+//! | `length` | how much a crash would have replayed |
 //! | `writer` | the thread: batches, syncs, new segments, a full disk |
 //! | `waiters` | who waits for what |
 //! | `batch`, `segment` | the format |
@@ -23,16 +24,18 @@
 //! | `disk` | the operations of a disk |
 //!
 //! # Limits
-//! The pending buffer is full at `pending_limit`. The engine asks
-//! [`Log::pending_full`] before it executes a write and waits for [`Log::room`];
-//! so the limit is exceeded by at most one frame for every command that was
-//! executing. A second buffer of that size is being written meanwhile.
+//! The pending buffer is full at `pending_limit`, and the log is too long at
+//! `length_limit` behind the last trim. The engine asks [`Log::has_room`] before it
+//! executes a write and waits for [`Log::room`]; so the limits are exceeded by at
+//! most one frame for every command that was executing. A second pending buffer of
+//! that size is being written meanwhile.
 
 mod batch;
 mod check;
 mod disk;
 mod error;
 mod inspect;
+mod length;
 mod opening;
 mod queue;
 mod recovery;
@@ -56,7 +59,7 @@ use self::error::DiskFailure;
 use self::queue::Queue;
 use self::segment::{log_name, spare_name};
 use self::shelf::Shelf;
-use self::waiters::{Progress, block_on};
+use self::waiters::Progress;
 
 use crate::options::Durability;
 
@@ -64,8 +67,8 @@ pub(crate) use self::check::check;
 pub use self::error::LogError;
 pub use self::inspect::{Inspection, inspect};
 pub use self::recovery::Cut;
-pub(crate) use self::recovery::Recovery;
-pub(crate) use self::waiters::{Durable, Room, State};
+pub(crate) use self::recovery::{Frame, Recovery};
+pub(crate) use self::waiters::{Durable, Room, State, block_on, block_on_until};
 
 /// The longest time that a frame waits for others. See [`Log::hold`].
 const HOLD_MAX: Duration = Duration::from_millis(1);
@@ -84,6 +87,8 @@ pub(crate) struct LogOptions {
     pub(crate) segment_bytes: u64,
     /// Bytes of frames waiting to be written at which writes have to wait.
     pub(crate) pending_limit: usize,
+    /// Bytes of frames behind the last trim at which writes have to wait.
+    pub(crate) length_limit: u64,
     /// How many trimmed segments are kept to be written over.
     pub(crate) spare_segments: usize,
     /// Longest time a written frame stays unsynced under `EverySec`.
@@ -96,12 +101,13 @@ pub(crate) struct LogOptions {
 }
 
 impl LogOptions {
-    /// Segments of 16 MiB, 4 spares, 64 MiB pending.
+    /// Segments of 16 MiB, 4 spares, 64 MiB pending, of any length.
     pub(crate) fn new(durability: Durability, identity: u64) -> Self {
         Self {
             durability,
             segment_bytes: 16 << 20,
             pending_limit: 64 << 20,
+            length_limit: u64::MAX,
             spare_segments: 4,
             sync_interval: Duration::from_secs(1),
             full_retry: Duration::from_millis(250),
@@ -197,6 +203,7 @@ impl Log {
     }
 
     /// The last position given out.
+    #[cfg(test)]
     pub(crate) fn last(&self) -> Position {
         self.shared.queue.last()
     }
@@ -244,6 +251,11 @@ impl Log {
         self.shared.progress.failure()
     }
 
+    /// Whether a write need not wait; costs a load.
+    pub(crate) fn has_room(&self) -> bool {
+        self.shared.progress.has_room()
+    }
+
     /// Whether the pending buffer reached its limit; costs a load.
     pub(crate) fn pending_full(&self) -> bool {
         self.shared.progress.pending_full()
@@ -255,6 +267,18 @@ impl Log {
     /// When writes are refused: the disk is full, the log poisoned or closed.
     pub(crate) fn room(&self) -> Room {
         Room::new(Arc::clone(&self.shared.progress))
+    }
+
+    /// Sets whether the log may be as long as it gets: while nothing can be done
+    /// about it, nobody is to wait for it.
+    pub(crate) fn let_grow(&self, grows: bool) {
+        self.shared.queue.let_grow(grows, &self.shared.progress);
+    }
+
+    /// The last position given out, which a checkpoint is going to hold: what comes
+    /// behind it is counted.
+    pub(crate) fn mark(&self) -> Position {
+        self.shared.queue.mark(&self.shared.progress)
     }
 
     /// Gives up the frames up to `position`, which a checkpoint holds.
@@ -269,10 +293,15 @@ impl Log {
         self.shared.trim(position)
     }
 
-    /// Bytes of frames that were not trimmed, to within 256 KiB: how much the
-    /// next opening would replay.
+    /// Bytes of frames behind the last trim, those that wait to be written
+    /// included: how much the next opening would replay. Costs a load.
     pub(crate) fn bytes_since_trim(&self) -> u64 {
-        self.shared.shelf.lock().needed_bytes()
+        self.shared.progress.since_trim()
+    }
+
+    /// Bytes of frames behind the last [`Log::mark`]. Costs a load.
+    pub(crate) fn bytes_since_mark(&self) -> u64 {
+        self.shared.progress.since_mark()
     }
 
     /// Writes and syncs everything, marks the log as closed and ends its thread.
@@ -303,6 +332,8 @@ impl Drop for Log {
 impl Shared {
     /// See [`Log::trim`].
     fn trim(&self, position: Position) -> Result<(), LogError> {
+        // Whatever becomes of the files.
+        self.queue.trim(position, &self.progress);
         let retired = self.shelf.lock().retire(position);
         for segment in &retired {
             let name = log_name(segment.number);

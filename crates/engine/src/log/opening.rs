@@ -11,7 +11,7 @@ use super::queue::Queue;
 use super::recovery::Recovery;
 use super::segment::{Active, SegmentHeader, log_name, spare_name};
 use super::shelf::Shelf;
-use super::waiters::Progress;
+use super::waiters::{Limits, Progress};
 use super::window::Window;
 use super::writer::Writer;
 use super::{Log, Position, Recovered, Shared};
@@ -49,14 +49,16 @@ impl Recovery {
             live.iter().map(|header| (header.number, header.first)),
             spares,
             (self.options.spare_segments, self.options.segment_bytes),
-            (self.after, last, self.bytes),
+            self.after,
         );
-        let progress = Progress::new(self.options.durability, self.options.pending_limit, last);
+        let limits =
+            Limits { pending: self.options.pending_limit, length: self.options.length_limit };
+        let progress = Progress::new(self.options.durability, limits, last);
         let shared = Arc::new(Shared {
             disk: self.disk,
             options: self.options,
             identity: self.identity,
-            queue: Queue::new(last + 1),
+            queue: Queue::new(last + 1, self.bytes, &progress),
             progress: Arc::new(progress),
             shelf: Mutex::new(shelf),
         });

@@ -6,7 +6,8 @@ use parking_lot::{Condvar, Mutex};
 
 use super::Position;
 use super::batch::{HEADER_BYTES, put_frame};
-use super::waiters::Progress;
+use super::length::Length;
+use super::waiters::{Progress, Weight};
 
 /// A writer that lingers is woken early by this much.
 const LINGER_BYTES: usize = 256 * 1024;
@@ -26,6 +27,9 @@ struct Pending {
     /// Position of the next frame.
     next: Position,
     frames: u64,
+    length: Length,
+    /// The log may be as long as it gets.
+    grows: bool,
     /// The writer sleeps and wants to be woken at this length.
     wake_at: usize,
     /// More frames are about to come: until then they are worth waiting for.
@@ -54,17 +58,21 @@ pub(crate) struct Taken {
 }
 
 impl Queue {
-    pub(crate) fn new(next: Position) -> Self {
+    /// Of a log that has `bytes` of frames, all of which are needed.
+    pub(crate) fn new(next: Position, bytes: u64, progress: &Progress) -> Self {
         let pending = Pending {
             buf: vec![0; HEADER_BYTES],
             next,
             frames: 0,
+            length: Length::new(bytes),
+            grows: false,
             wake_at: usize::MAX,
             held: None,
             corked: None,
             closing: false,
             discarding: false,
         };
+        progress.weigh(pending.weight());
         Self { pending: Mutex::new(pending), work: Condvar::new() }
     }
 
@@ -77,10 +85,12 @@ impl Queue {
             return position;
         }
         pending.frames += 1;
+        let before = pending.buf.len();
         put_frame(&mut pending.buf, frame);
-        let length = pending.buf.len();
-        progress.set_pending(length);
-        let wake = length >= pending.wake_at;
+        let after = pending.buf.len();
+        pending.length.add((after - before) as u64);
+        progress.weigh(pending.weight());
+        let wake = after >= pending.wake_at;
         if wake {
             pending.wake_at = usize::MAX;
         }
@@ -92,8 +102,39 @@ impl Queue {
     }
 
     /// The last position given out.
+    #[cfg(test)]
     pub(crate) fn last(&self) -> Position {
         self.pending.lock().next - 1
+    }
+
+    /// The last position given out, where a checkpoint begins.
+    pub(crate) fn mark(&self, progress: &Progress) -> Position {
+        let mut pending = self.pending.lock();
+        let last = pending.next - 1;
+        pending.length.mark(last);
+        progress.weigh(pending.weight());
+        last
+    }
+
+    /// Takes note that the frames up to `position` are not needed any more.
+    pub(crate) fn trim(&self, position: Position, progress: &Progress) {
+        self.change(progress, |pending| pending.length.trim(position, pending.next - 1));
+    }
+
+    /// Sets whether the log may be as long as it gets.
+    pub(crate) fn let_grow(&self, grows: bool, progress: &Progress) {
+        self.change(progress, |pending| pending.grows = grows);
+    }
+
+    /// Makes a change that may give room to those who wait for it.
+    fn change(&self, progress: &Progress, change: impl FnOnce(&mut Pending)) {
+        let mut pending = self.pending.lock();
+        change(&mut pending);
+        let eased = progress.weigh(pending.weight());
+        drop(pending);
+        if eased {
+            progress.announce_room();
+        }
     }
 
     /// Takes what is pending and leaves `empty` in its place.
@@ -104,13 +145,12 @@ impl Queue {
         empty.clear();
         empty.resize(HEADER_BYTES, 0);
         let mut pending = self.pending.lock();
-        let was_full = progress.pending_full();
         let frames = std::mem::take(&mut pending.frames);
         let first = pending.next - frames;
         let buf = std::mem::replace(&mut pending.buf, empty);
-        progress.set_pending(0);
+        let eased = progress.weigh(pending.weight());
         drop(pending);
-        if was_full {
+        if eased {
             progress.announce_room();
         }
         Taken { buf, first, frames }
@@ -208,7 +248,19 @@ impl Queue {
         pending.discarding = true;
         pending.buf = Vec::new();
         pending.frames = 0;
-        progress.set_pending(0);
+        progress.weigh(pending.weight());
+    }
+}
+
+impl Pending {
+    fn weight(&self) -> Weight {
+        Weight {
+            // Without the room for the header, that is of no frame.
+            pending: self.buf.len().saturating_sub(HEADER_BYTES),
+            since_trim: self.length.since_trim(),
+            since_mark: self.length.since_mark(),
+            grows: self.grows,
+        }
     }
 }
 
@@ -217,12 +269,13 @@ mod tests {
     use std::{sync::mpsc, thread, time::Duration};
 
     use super::*;
-    use crate::options::Durability;
+    use crate::{log::waiters::Limits, options::Durability};
 
     /// What a writer does about one frame that is appended during a hold, and then.
     fn todo_of_a_held_frame(hold: Duration, then: impl FnOnce(&Queue)) -> Option<Todo> {
-        let progress = Progress::new(Durability::Always, 1 << 20, 0);
-        let queue = &Queue::new(1);
+        let limits = Limits { pending: 1 << 20, length: u64::MAX };
+        let progress = Progress::new(Durability::Always, limits, 0);
+        let queue = &Queue::new(1, 0, &progress);
         queue.hold(Instant::now() + hold);
         queue.append(b"frame", &progress);
         thread::scope(|scope| {

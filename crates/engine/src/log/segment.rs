@@ -142,7 +142,11 @@ impl Active {
         active.sync()?;
         disk.rename(&old_name, &name)
             .map_err(DiskFailure::new("name a new segment", path.clone()))?;
-        disk.sync_dir().map_err(DiskFailure::new("sync the log's directory", path.clone()))?;
+        // It has its name by now, and would not be found under the old one.
+        let synced = disk.sync_dir();
+        synced.map_err(|cause| {
+            DiskFailure::new("sync the log's directory", path.clone())(cause).lasting()
+        })?;
         active.disk_path = path;
         Ok(active)
     }

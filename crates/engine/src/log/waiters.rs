@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -20,7 +20,7 @@ use super::{Durability, Position};
 pub(crate) enum State {
     /// It does.
     Open,
-    /// No space on the disk; it comes back by itself.
+    /// No space on the disk, or no file descriptor; it comes back by itself.
     Full,
     /// A write or a sync failed; for good.
     Poisoned,
@@ -35,14 +35,37 @@ pub(crate) enum State {
 /// changes them before it takes the lock to wake: no wakeup is lost.
 pub(crate) struct Progress {
     durability: Durability,
-    pending_limit: usize,
+    limits: Limits,
     pending_bytes: AtomicUsize,
+    since_trim: AtomicU64,
+    since_mark: AtomicU64,
+    /// One of the limits was reached.
+    crowded: AtomicBool,
     synced: AtomicU64,
     syncs: AtomicU64,
     /// Microseconds that a sync takes, lately.
     sync_micros: AtomicU64,
     state: AtomicU8,
     waiting: Mutex<Waiting>,
+}
+
+/// From where on writers have to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of frames waiting to be written.
+    pub(crate) pending: usize,
+    /// Bytes of frames that a crash would have replayed.
+    pub(crate) length: u64,
+}
+
+/// What is weighed against the limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weight {
+    pub(crate) pending: usize,
+    pub(crate) since_trim: u64,
+    pub(crate) since_mark: u64,
+    /// The log may be as long as it gets.
+    pub(crate) grows: bool,
 }
 
 #[derive(Default)]
@@ -56,11 +79,14 @@ struct Waiting {
 }
 
 impl Progress {
-    pub(crate) fn new(durability: Durability, pending_limit: usize, synced: Position) -> Self {
+    pub(crate) fn new(durability: Durability, limits: Limits, synced: Position) -> Self {
         Self {
             durability,
-            pending_limit,
+            limits,
             pending_bytes: AtomicUsize::new(0),
+            since_trim: AtomicU64::new(0),
+            since_mark: AtomicU64::new(0),
+            crowded: AtomicBool::new(false),
             synced: AtomicU64::new(synced),
             syncs: AtomicU64::new(0),
             sync_micros: AtomicU64::new(0),
@@ -106,12 +132,38 @@ impl Progress {
     }
 
     pub(crate) fn pending_full(&self) -> bool {
-        self.pending_bytes.load(Ordering::Acquire) >= self.pending_limit
+        self.pending_bytes.load(Ordering::Acquire) >= self.limits.pending
+    }
+
+    /// Whether a write need not wait; one that is refused need not either.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.crowded.load(Ordering::Acquire) || self.state() != State::Open
+    }
+
+    /// Bytes behind the last trim.
+    pub(crate) fn since_trim(&self) -> u64 {
+        self.since_trim.load(Ordering::Relaxed)
+    }
+
+    /// Bytes behind the beginning of the last checkpoint.
+    pub(crate) fn since_mark(&self) -> u64 {
+        self.since_mark.load(Ordering::Relaxed)
     }
 
     /// Called under the queue's lock, so that the last value is the true one.
-    pub(crate) fn set_pending(&self, bytes: usize) {
-        self.pending_bytes.store(bytes, Ordering::Release);
+    /// Returns whether there is room again: that is to be announced.
+    pub(crate) fn weigh(&self, weight: Weight) -> bool {
+        self.pending_bytes.store(weight.pending, Ordering::Release);
+        self.since_trim.store(weight.since_trim, Ordering::Relaxed);
+        self.since_mark.store(weight.since_mark, Ordering::Relaxed);
+        let long = weight.since_trim >= self.limits.length && !weight.grows;
+        let crowded = long || weight.pending >= self.limits.pending;
+        // Changes are rare, and everybody looks at it.
+        let before = self.crowded.load(Ordering::Relaxed);
+        if before != crowded {
+            self.crowded.store(crowded, Ordering::Release);
+        }
+        before && !crowded
     }
 
     /// Everything up to `position` is on the disk. `woken` is an empty buffer.
@@ -128,7 +180,7 @@ impl Progress {
         woken.drain(..).for_each(Waker::wake);
     }
 
-    /// The pending buffer was taken.
+    /// The pending buffer was taken, or the log trimmed.
     pub(crate) fn announce_room(&self) {
         let room = std::mem::take(&mut self.waiting.lock().room);
         room.into_values().for_each(Waker::wake);
@@ -226,14 +278,14 @@ impl Future for Room {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let progress = &this.progress;
-        if progress.state() == State::Open && !progress.pending_full() {
+        if progress.state() == State::Open && progress.has_room() {
             return Poll::Ready(Ok(()));
         }
         let mut waiting = progress.waiting.lock();
         if let Some(failure) = &waiting.failure {
             return Poll::Ready(Err(failure.clone()));
         }
-        if !progress.pending_full() {
+        if progress.has_room() {
             return Poll::Ready(Ok(()));
         }
         let number = this.registered.unwrap_or_else(|| waiting.next_number());
@@ -263,6 +315,22 @@ impl Waiting {
 
 /// Blocks this thread until `future` resolves.
 pub(crate) fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
+    loop {
+        if let Some(output) = block(&mut future, None) {
+            return output;
+        }
+    }
+}
+
+/// Blocks this thread until `future` resolves, or until `until`: `None`.
+pub(crate) fn block_on_until<F: Future + Unpin>(
+    future: &mut F,
+    until: Instant,
+) -> Option<F::Output> {
+    block(future, Some(until))
+}
+
+fn block<F: Future + Unpin>(future: &mut F, until: Option<Instant>) -> Option<F::Output> {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -272,11 +340,15 @@ pub(crate) fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     loop {
-        if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut context) {
-            return output;
+        if let Poll::Ready(output) = Pin::new(&mut *future).poll(&mut context) {
+            return Some(output);
         }
         // Spurious returns are harmless: the future is asked again.
-        thread::park();
+        match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(Duration::ZERO) => return None,
+            Some(left) => thread::park_timeout(left),
+        }
     }
 }
 
@@ -294,8 +366,12 @@ mod tests {
     }
 
     fn progress() -> Arc<Progress> {
-        Arc::new(Progress::new(Durability::Always, 10, 0))
+        Arc::new(Progress::new(Durability::Always, Limits { pending: 10, length: 100 }, 0))
     }
+
+    const PENDING: Weight = Weight { pending: 10, since_trim: 10, since_mark: 10, grows: false };
+    const LONG: Weight = Weight { pending: 0, since_trim: 100, since_mark: 100, grows: false };
+    const LIGHT: Weight = Weight { pending: 9, since_trim: 99, since_mark: 99, grows: false };
 
     fn poll<F: Future + Unpin>(future: &mut F, count: &Arc<Count>) -> Poll<F::Output> {
         let waker = Waker::from(Arc::clone(count));
@@ -323,7 +399,7 @@ mod tests {
     fn a_dropped_future_leaves_nothing_behind() {
         let progress = progress();
         let count = Arc::new(Count::default());
-        progress.set_pending(10);
+        progress.weigh(PENDING);
         let mut durable = Durable::new(Arc::clone(&progress), 1);
         let mut room = Room::new(Arc::clone(&progress));
         assert!(poll(&mut durable, &count).is_pending() && poll(&mut room, &count).is_pending());
@@ -360,15 +436,38 @@ mod tests {
     }
 
     #[test]
-    fn room_is_announced_when_the_buffer_was_taken() {
+    fn room_is_announced_when_both_limits_are_kept() {
+        for full in [PENDING, LONG] {
+            let progress = progress();
+            let count = Arc::new(Count::default());
+            let mut room = Room::new(Arc::clone(&progress));
+            assert!(!progress.weigh(full));
+            assert!(!progress.has_room() && poll(&mut room, &count).is_pending());
+            assert!(!progress.weigh(full));
+            assert!(progress.weigh(LIGHT));
+            progress.announce_room();
+            assert_eq!(count.0.load(Ordering::SeqCst), 1);
+            assert!(matches!(poll(&mut room, &count), Poll::Ready(Ok(()))));
+            assert!(!progress.weigh(LIGHT));
+        }
+    }
+
+    #[test]
+    fn a_log_that_may_grow_is_never_too_long() {
         let progress = progress();
-        let count = Arc::new(Count::default());
-        let mut room = Room::new(Arc::clone(&progress));
-        progress.set_pending(10);
-        assert!(poll(&mut room, &count).is_pending());
-        progress.set_pending(0);
-        progress.announce_room();
-        assert_eq!(count.0.load(Ordering::SeqCst), 1);
-        assert!(matches!(poll(&mut room, &count), Poll::Ready(Ok(()))));
+        progress.weigh(Weight { grows: true, ..LONG });
+        assert!(progress.has_room());
+        assert!(!progress.weigh(LONG) && !progress.has_room());
+        assert!(progress.weigh(Weight { grows: true, ..LONG }));
+    }
+
+    #[test]
+    fn nobody_waits_for_room_in_a_log_that_takes_nothing() {
+        let progress = progress();
+        progress.weigh(LONG);
+        progress.fail(State::Full, LogError::Full { path: "log".into() });
+        assert!(progress.has_room());
+        progress.resume();
+        assert!(!progress.has_room());
     }
 }

@@ -4,8 +4,9 @@ use std::io;
 
 use super::disk::{DiskFile, read_full};
 
-/// How much is read at once when less is asked for.
-const READ_AHEAD_BYTES: usize = 256 * 1024;
+/// How much is read at once when less is asked for: the more, the longer it goes
+/// on. A batch that does not end in what was read is read again.
+const READ_AHEAD_BYTES: std::ops::RangeInclusive<usize> = 64 * 1024..=1024 * 1024;
 
 /// A file and the part of it that is in memory.
 pub(crate) struct Window {
@@ -13,11 +14,14 @@ pub(crate) struct Window {
     file_bytes: u64,
     start: u64,
     held: Vec<u8>,
+    /// How much is read at once the next time.
+    ahead: usize,
 }
 
 impl Window {
     pub(crate) fn new(file: Box<dyn DiskFile>) -> io::Result<Self> {
-        Ok(Self { file_bytes: file.len()?, file, start: 0, held: Vec::new() })
+        let file_bytes = file.len()?;
+        Ok(Self { file, file_bytes, start: 0, held: Vec::new(), ahead: *READ_AHEAD_BYTES.start() })
     }
 
     /// Bytes of the file.
@@ -46,9 +50,10 @@ impl Window {
 
     fn refill(&mut self, offset: u64, wanted: usize) -> io::Result<()> {
         let rest = self.file_bytes.saturating_sub(offset);
-        let length = (wanted.max(READ_AHEAD_BYTES) as u64).min(rest) as usize;
+        let length = (wanted.max(self.ahead) as u64).min(rest) as usize;
+        self.ahead = (2 * self.ahead).min(*READ_AHEAD_BYTES.end());
         // A frame far beyond the usual size does not keep its memory.
-        if self.held.capacity() > 4 * length.max(READ_AHEAD_BYTES) {
+        if self.held.capacity() > 4 * length.max(*READ_AHEAD_BYTES.end()) {
             self.held = Vec::new();
         }
         self.held.resize(length, 0);

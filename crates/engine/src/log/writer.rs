@@ -104,7 +104,7 @@ impl Writer {
                 self.sync()?;
             }
             // Every frame is safe: the mark is not worth an error.
-            Err(LogError::Full { .. }) => {}
+            Err(error) if error.passes() => {}
             Err(other) => return Err(self.fail(other)),
         }
         self.end(State::Closed, LogError::Closed);
@@ -121,7 +121,7 @@ impl Writer {
         self.make_room(HEADER_BYTES as u64, next)
     }
 
-    /// Waits while the disk is full. The batch stays with the caller: nothing is
+    /// Waits while the disk is full, or no file can be opened. The batch stays with the caller: nothing is
     /// lost and nothing can pass it.
     fn make_room_patiently(&mut self, bytes: u64, first: Position) -> Result<(), LogError> {
         let mut was_full = false;
@@ -129,7 +129,7 @@ impl Writer {
         loop {
             match self.make_room(bytes, first) {
                 Ok(()) => break,
-                Err(full @ LogError::Full { .. }) if !closing => {
+                Err(full) if full.passes() && !closing => {
                     was_full = true;
                     self.shared.progress.fail(State::Full, full);
                     let until = Instant::now() + self.shared.options.full_retry;
@@ -153,7 +153,7 @@ impl Writer {
             }
             self.rotate(first)?;
         }
-        self.active.reserve(bytes).map_err(|failure| failure.full_or_poison())
+        self.active.reserve(bytes).map_err(|failure| failure.passing_or_poison())
     }
 
     fn rotate(&mut self, first: Position) -> Result<(), LogError> {
@@ -175,7 +175,7 @@ impl Writer {
                 if let Some(number) = spare {
                     self.shared.shelf.lock().add_spare(number);
                 }
-                Err(failure.full_or_poison())
+                Err(failure.passing_or_poison())
             }
         }
     }
@@ -193,9 +193,6 @@ impl Writer {
         header.seal(self.shared.identity, &mut taken.buf);
         self.active.write(&mut taken.buf).map_err(|failure| self.fail(failure.poison()))?;
         self.written = header.last();
-        if taken.frames > 0 {
-            self.shared.shelf.lock().wrote(self.written, payload_bytes);
-        }
         Ok(())
     }
 

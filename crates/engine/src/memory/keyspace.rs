@@ -13,14 +13,15 @@ use siphasher::sip128::SipHasher13;
 
 use self::books::Books;
 pub(crate) use self::{
-    books::{Image, Images, Residency},
+    books::{Images, Residency},
     slot::Slot,
 };
 use super::{
-    Head, Kind, Parts, Reach, StoredPart, Value, ValueId,
+    Head, Parts, Reach, StoredPart, Value, ValueId,
     parts::Gap,
     segment::{Entry, SPLIT_AT, Segment},
 };
+use crate::types::Kind;
 
 /// Limits are looked at when so many bytes more are held.
 const GROWN_BYTES: usize = 1 << 20;
@@ -165,6 +166,21 @@ impl Keyspace {
     pub(crate) fn begin(&mut self, version: u64) {
         self.books.version = version;
         self.books.observed = 0;
+        self.books.asked = 0;
+        self.books.found = 0;
+    }
+
+    /// Counts what the command asked for as reads.
+    pub(crate) fn count_reads(&mut self) {
+        let Books { asked, found, .. } = self.books;
+        self.books.hits += u64::from(found);
+        self.books.misses += u64::from(asked.wrapping_sub(found));
+    }
+
+    /// Keys that were read, and keys that were asked for and not there, since the
+    /// keyspace was made.
+    pub(crate) fn reads(&self) -> (u64, u64) {
+        (self.books.hits, self.books.misses)
     }
 
     /// The latest version among the entries seen since [`Keyspace::begin`].
@@ -188,6 +204,7 @@ impl Keyspace {
         self.parts.set_part_bytes(other.parts.part_bytes());
         self.books.expired = other.books.expired;
         self.books.evicted = other.books.evicted;
+        (self.books.hits, self.books.misses) = other.reads();
     }
 
     /// Large values that were deleted; dropping them is the caller's work.
@@ -263,15 +280,7 @@ impl Keyspace {
         if segment.get(place, key).is_some() {
             return;
         }
-        let entry = Entry {
-            key: key.into(),
-            value: Some(value),
-            expire_at,
-            version: 0,
-            epoch: 0,
-            in_store: true,
-            recent: true,
-        };
+        let entry = Entry::stored(key, value, expire_at);
         self.books.memory += entry.memory();
         let hasher = &self.hasher;
         let room = segment.room();
@@ -285,6 +294,7 @@ impl Keyspace {
         let index = self.segment_index(hash.place());
         let Self { hasher, segments, parts, books, .. } = self;
         let segment = &mut segments[index];
+        books.asked = books.asked.wrapping_add(1);
         // Of a key that is not there it is not known whether it ever was.
         let missed = segment.header.removed;
         let Some((entry, header)) = segment.find(hash.place(), key) else {
@@ -293,17 +303,16 @@ impl Keyspace {
         };
         let mut slot = Slot { entry, header, books, hash, parts, hasher };
         let found = slot.entry.get_mut();
-        slot.books.observed = slot.books.observed.max(found.version).max(slot.books.moved);
+        let version = found.version(slot.books.latest);
+        slot.books.observed = slot.books.observed.max(version).max(slot.books.moved);
         found.value.as_ref()?;
         if found.is_expired(now) {
             slot.books.expired += 1;
             slot.remove();
             return None;
         }
-        // Written only when it says something new: a read then leaves the line clean.
-        if !found.recent {
-            found.recent = true;
-        }
+        found.set_recent();
+        slot.books.found = slot.books.found.wrapping_add(1);
         Some(slot)
     }
 
@@ -320,8 +329,10 @@ impl Keyspace {
         let index = self.segment_index(hash.place());
         let Self { hasher, segments, parts, books, .. } = self;
         let mut value = value;
-        if parts.is_too_large(&value) {
-            let (head, memory) = parts.divide(&value, |name| hasher.place(name), books.epoch);
+        if let Value::Items(items) = &value
+            && parts.is_too_large(items)
+        {
+            let (head, memory) = parts.divide(items, |name| hasher.place(name), books.epoch);
             books.memory += memory;
             value = Value::Parts(Box::new(head));
         }
@@ -333,15 +344,7 @@ impl Keyspace {
             |key| hasher.place(key),
             || {
                 new = true;
-                let entry = Entry {
-                    key: key.into(),
-                    value: None,
-                    expire_at: 0,
-                    version: 0,
-                    epoch: 0,
-                    in_store: false,
-                    recent: true,
-                };
+                let entry = Entry::new(key);
                 books.memory += entry.memory();
                 entry
             },
@@ -358,7 +361,7 @@ impl Keyspace {
         }
         books.memory += entry.memory();
         entry.expire_at = expire_at;
-        entry.recent = true;
+        entry.set_recent();
         header.note(entry);
         books.resized(room, segments[index].room());
     }
@@ -405,6 +408,11 @@ impl Keyspace {
                 self.books.watchers.remove(key);
             }
         }
+    }
+
+    /// The keys that somebody watches.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = &[u8]> {
+        self.books.watchers.keys().map(|key| &**key)
     }
 
     /// Hands over the watchers to the keyspace that takes this one's place,

@@ -27,7 +27,7 @@ pub(crate) use self::{
     admission::{Gap, Reach, StoredPart},
     walk::PartImage,
 };
-use super::{Hash, Kind, Value};
+use crate::types::{Collection, Kind, Typed};
 
 /// A part of more bytes is cut in two. With what the store puts around it, it
 /// fits into half a page of 4 KiB, and a page of the store holds two.
@@ -66,8 +66,8 @@ pub(crate) struct Absent;
 pub(crate) struct Part {
     /// The last place, inclusive.
     pub(super) until: u64,
-    /// A value of the same type; `None` when nothing lies there.
-    pub(super) items: Option<Value>,
+    /// Of the same type; `None` when nothing lies there.
+    pub(super) items: Option<Collection>,
     /// The checkpoint epoch in which it last changed.
     pub(super) epoch: u32,
     /// Used since the eviction hand last came by.
@@ -112,14 +112,10 @@ impl Head {
     }
 
     /// Takes note of what changed in a part.
-    pub(super) fn note<R>(&mut self, edited: &Edited<R>) {
+    pub(super) fn note<T: Typed, R>(&mut self, edited: &Edited<R>) {
         self.len = self.len.saturating_add_signed(edited.items);
         self.bytes = self.bytes.saturating_add_signed(edited.bytes);
-        let many = match self.kind {
-            Kind::Str => false,
-            Kind::Hash => Hash::is_large_at(self.len as usize),
-        };
-        self.large |= edited.large || many;
+        self.large |= edited.large || T::is_large_at(self.len as usize);
     }
 
     /// Appends the stored form: four numbers.
@@ -142,15 +138,15 @@ impl Part {
     /// and what it holds.
     pub(super) fn memory(&self) -> usize {
         const SLOT: usize = (size_of::<PartKey>() + size_of::<Part>()) * 3 / 2;
-        SLOT + self.items.as_ref().map_or(0, Value::memory)
+        SLOT + self.items.as_ref().map_or(0, Collection::memory)
     }
 
     fn items(&self) -> usize {
-        self.items.as_ref().map_or(0, Value::items)
+        self.items.as_ref().map_or(0, Collection::len)
     }
 
     fn bytes(&self) -> usize {
-        self.items.as_ref().map_or(0, Value::bytes)
+        self.items.as_ref().map_or(0, Collection::bytes)
     }
 }
 
@@ -186,25 +182,25 @@ impl Parts {
     }
 
     /// Whether a value is too large to be one record.
-    pub(super) fn is_too_large(&self, value: &Value) -> bool {
-        value.is_to_be_cut(self.part_bytes.saturating_mul(PARTS_OF_A_WHOLE))
+    pub(super) fn is_too_large(&self, items: &Collection) -> bool {
+        items.is_to_be_cut(self.part_bytes.saturating_mul(PARTS_OF_A_WHOLE))
     }
 
     /// Cuts a value into parts; returns its head, and the bytes of memory that
     /// the parts take.
     pub(super) fn divide(
         &mut self,
-        value: &Value,
+        items: &Collection,
         place_of: impl Fn(&[u8]) -> u64,
         epoch: u32,
     ) -> (Head, usize) {
-        let mut head = Head::new(ValueId(self.next_id), value.kind());
+        let mut head = Head::new(ValueId(self.next_id), items.kind());
         self.next_id += 1;
         self.changed = epoch;
-        head.len = value.items() as u64;
-        head.large = value.is_large();
+        head.len = items.len() as u64;
+        head.large = items.is_large();
         // Full ones would have to be cut again soon.
-        let pieces = value.cut(place_of, self.part_bytes / 3 * 2);
+        let pieces = items.cut(place_of, self.part_bytes / 3 * 2);
         let mut memory = 0;
         let mut until = u64::MAX;
         for (number, (place, items)) in pieces.into_iter().enumerate().rev() {
@@ -231,21 +227,24 @@ impl Parts {
     }
 
     /// Changes the items at `place`, and cuts the part when it has become too
-    /// large. What a checkpoint wants of it was saved by the caller.
-    pub(super) fn edit<R>(
+    /// large. `changing` is shown the part before, to save what a checkpoint
+    /// wants of it.
+    pub(super) fn edit<T: Typed, R>(
         &mut self,
         (id, place): PartKey,
-        kind: Kind,
         epoch: u32,
         place_of: impl Fn(&[u8]) -> u64,
-        edit: impl FnOnce(&mut Value) -> R,
+        changing: impl FnOnce(PartKey, &Part),
+        edit: impl FnOnce(&mut T) -> R,
     ) -> Result<Edited<R>, Absent> {
         let part_bytes = self.part_bytes;
         let (start, part) = self.at_mut(id, place).ok_or(Absent)?;
+        changing((id, start), part);
         let before = (part.items() as i64, part.bytes() as i64, part.memory() as i64);
         part.epoch = epoch;
         part.recent.set(true);
-        let result = edit(part.items.get_or_insert_with(|| kind.empty()));
+        let items = part.items.get_or_insert_with(|| T::default().into());
+        let result = T::of_mut(items).map(edit).ok_or(Absent)?;
         if part.items() == 0 {
             part.items = None;
         }
@@ -253,7 +252,7 @@ impl Parts {
             result,
             items: part.items() as i64 - before.0,
             bytes: part.bytes() as i64 - before.1,
-            large: part.items.as_ref().is_some_and(Value::is_large),
+            large: part.items.as_ref().is_some_and(Collection::is_large),
             memory: part.memory() as i64 - before.2,
         };
         let too_large = part.items.as_ref().filter(|items| items.is_to_be_cut(part_bytes));

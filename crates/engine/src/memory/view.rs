@@ -3,10 +3,11 @@
 use std::marker::PhantomData;
 
 use super::{
-    Items, Value,
+    Value,
     keyspace::KeyHasher,
     parts::{Absent, Head, Parts},
 };
+use crate::types::{Collection, Typed};
 
 /// A value to be read, whole or in parts: so that no command has to know which.
 pub(crate) struct View<'a, T> {
@@ -17,23 +18,24 @@ pub(crate) struct View<'a, T> {
 
 #[derive(Clone, Copy)]
 enum Form<'a> {
-    Whole(&'a Value),
+    Whole(&'a Collection),
     Parts(&'a Head, &'a Parts),
 }
 
-impl<'a, T: Items> View<'a, T> {
+impl<'a, T: Typed> View<'a, T> {
     pub(super) fn new(value: &'a Value, parts: &'a Parts, hasher: &'a KeyHasher) -> Option<Self> {
         let form = match value {
-            Value::Parts(head) => Form::Parts(head, parts),
-            whole => Form::Whole(whole),
+            Value::Items(items) if items.kind() == T::KIND => Form::Whole(items),
+            Value::Parts(head) if head.kind == T::KIND => Form::Parts(head, parts),
+            _ => return None,
         };
-        (value.kind() == T::KIND).then_some(Self { form, hasher, items: PhantomData })
+        Some(Self { form, hasher, items: PhantomData })
     }
 
     /// The number of items.
     pub(crate) fn len(&self) -> usize {
         match self.form {
-            Form::Whole(value) => value.items(),
+            Form::Whole(items) => items.len(),
             Form::Parts(head, _) => head.len as usize,
         }
     }
@@ -44,7 +46,7 @@ impl<'a, T: Items> View<'a, T> {
     /// [`Absent`] when the command did not say that it needs this item.
     pub(crate) fn of(&self, name: &[u8]) -> Result<Option<&'a T>, Absent> {
         match self.form {
-            Form::Whole(value) => Ok(T::of(value)),
+            Form::Whole(items) => Ok(T::of(items)),
             Form::Parts(head, parts) => {
                 let (_, part) = parts.at(head.id, self.place(name)).ok_or(Absent)?;
                 if !part.recent.get() {
@@ -71,7 +73,7 @@ impl<'a, T: Items> View<'a, T> {
     /// [`Absent`] when the command did not say that it needs them.
     pub(crate) fn from(&self, from: u64, items: usize) -> Result<(Vec<&'a T>, u64), Absent> {
         match self.form {
-            Form::Whole(value) => Ok((T::of(value).into_iter().collect(), u64::MAX)),
+            Form::Whole(items) => Ok((T::of(items).into_iter().collect(), u64::MAX)),
             Form::Parts(head, parts) => {
                 let (values, until) = parts.reach(head.id, from, items).ok_or(Absent)?;
                 Ok((values.into_iter().filter_map(T::of).collect(), until))
@@ -82,7 +84,7 @@ impl<'a, T: Items> View<'a, T> {
     /// The one structure that the value is as a whole.
     pub(crate) fn whole(&self) -> Option<&'a T> {
         match self.form {
-            Form::Whole(value) => T::of(value),
+            Form::Whole(items) => T::of(items),
             Form::Parts(..) => None,
         }
     }

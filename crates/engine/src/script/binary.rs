@@ -5,8 +5,9 @@ use std::sync::Arc;
 use mlua::{Lua, MultiValue, Table, Value};
 
 use super::{
+    arguments::{bytes_of, integer, number_of, type_name},
     call::no_script,
-    library::{RESULTS, bytes_of, integer, number_of, type_name},
+    library::RESULTS,
     output::Output,
     raised::Raised,
     stage::Stage,

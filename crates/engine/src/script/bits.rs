@@ -2,7 +2,7 @@
 
 use mlua::{Lua, MultiValue, Table};
 
-use super::library::number;
+use super::arguments::number;
 
 /// What an operation does with its two numbers.
 type Binary = fn(u32, u32) -> u32;

@@ -81,6 +81,11 @@ impl Cache {
         self.scripts.contains_key(&sha)
     }
 
+    /// Whether the script is here and says that it does not write.
+    pub(super) fn only_reads(&self, sha: Sha) -> bool {
+        self.scripts.get(&sha).is_some_and(|script| script.header.no_writes)
+    }
+
     /// Takes in a script. Returns what was compiled of those that had to go.
     pub(super) fn insert(
         &mut self,

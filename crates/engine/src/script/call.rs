@@ -1,5 +1,7 @@
 //! The commands that scripts run.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use mlua::{MultiValue, Value};
 use smallvec::SmallVec;
@@ -14,6 +16,7 @@ use crate::{
     commands,
     connection::is_here,
     database::{Call, LOGICAL, Running},
+    host::ScriptCall,
 };
 
 /// Digits that tell any two numbers apart.
@@ -130,16 +133,55 @@ impl Acting {
     /// # Errors
     /// In Redis' words, when scripts may not run it.
     pub(super) fn run(&mut self, command: Command) -> Result<Reply, ErrorReply> {
-        let (spec, exact) = spec_of(&command)?;
+        let Some(listener) = self.watch.listener().cloned() else {
+            let (spec, exact) = self.admit(&command)?;
+            return self.run_admitted(spec, exact, command).0;
+        };
+        let (began, db) = (Instant::now(), self.db);
+        let (result, command, ran) = match self.admit(&command) {
+            Ok((spec, exact)) => {
+                let (result, command) = self.run_admitted(spec, exact, command);
+                (result, command, Some(exact))
+            }
+            Err(refusal) => (Err(refusal), command, None),
+        };
+        let error = match &result {
+            Err(error) | Ok(Reply::Error(error)) => Some(error),
+            Ok(_) => None,
+        };
+        let took = began.elapsed();
+        listener.called(ScriptCall { command: &command, ran, db, took, error });
+        result
+    }
+
+    /// Finds the command, and refuses what scripts may not run now.
+    fn admit(
+        &self,
+        command: &Command,
+    ) -> Result<(&'static CommandSpec, &'static CommandSpec), ErrorReply> {
+        let (spec, exact) = spec_of(command)?;
         if exact.flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE)) {
             self.admit_write(exact.flags.contains(Flags::DENYOOM))?;
         }
+        Ok((spec, exact))
+    }
+
+    /// The reply, and the command again.
+    fn run_admitted(
+        &mut self,
+        spec: &'static CommandSpec,
+        exact: &'static CommandSpec,
+        command: Command,
+    ) -> (Result<Reply, ErrorReply>, Command) {
         let Some(handler) = commands::handler(spec) else {
-            return self.run_local(spec, &command);
+            return (self.run_local(spec, &command), command);
         };
         let call = Call { spec: exact, handler, command, db: self.db };
         let draw = self.state.draw();
-        let cold = self.fetch(&call, draw)?;
+        let cold = match self.fetch(&call, draw) {
+            Ok(cold) => cold,
+            Err(error) => return (Err(error), call.command),
+        };
         let mut running = Running {
             state: &mut self.state,
             database: None,
@@ -158,7 +200,7 @@ impl Acting {
             self.has_grown = true;
             self.keep_to_the_limit();
         }
-        Ok(reply)
+        (Ok(reply), call.command)
     }
 
     /// Runs a command that needs no data. What it sets is forgotten with the

@@ -3,7 +3,10 @@
 use std::{fmt, panic::resume_unwind};
 
 use mlua::Error;
-use tuckbox_resp::{Command, ErrorReply, Reply, table::KeysError};
+use tuckbox_resp::{
+    Command, ErrorReply, Reply,
+    table::{CommandSpec, Flags, KeysError},
+};
 
 use super::{
     cache::{Cache, Script, Sha},
@@ -178,6 +181,27 @@ fn terms(call: &Call, script: &Script, full: bool) -> Result<Terms, ErrorReply> 
     }
     let read_only = reads || header.no_writes;
     Ok(Terms { db: call.db, read_only, allow_oom: header.allow_oom })
+}
+
+/// Whether a command may change data. That of a script may, unless the script says
+/// that it only reads.
+pub(crate) fn may_write(
+    database: &Database,
+    spec: &'static CommandSpec,
+    command: &Command,
+) -> bool {
+    if !spec.flags.intersects(Flags::WRITE.union(Flags::MAY_REPLICATE)) {
+        return false;
+    }
+    let only_reads = match spec.name {
+        "eval" => Header::read(&command[1]).is_ok_and(|header| header.no_writes),
+        "evalsha" => Sha::parse(&command[1]).is_some_and(|sha| {
+            let state = database.lock();
+            state.scripts.as_ref().is_some_and(|scripts| scripts.cache.only_reads(sha))
+        }),
+        _ => false,
+    };
+    !only_reads
 }
 
 /// The error of a script, with the script and the place named.

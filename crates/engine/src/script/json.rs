@@ -8,8 +8,9 @@ use std::sync::Arc;
 use mlua::{Lua, MultiValue, Table, Value};
 
 use super::{
+    arguments::{bytes_of, number_of, type_name},
     call::no_script,
-    library::{bytes_of, number_of, set_with_stage, type_name},
+    library::set_with_stage,
     raised::Raised,
     stage::{Acting, Stage},
 };

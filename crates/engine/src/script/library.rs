@@ -7,9 +7,11 @@ use mlua::{IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
 use tuckbox_resp::table;
 
 use super::{
+    arguments::{bytes_of, number_of, type_name, whole},
     binary, bits,
     cache::Sha,
     call::{self, no_script},
+    dice::{random, random_seed},
     json, msgpack,
     number::general,
     raised::{self, Raised},
@@ -286,58 +288,6 @@ fn describe(lua: &Lua, stage: &Stage, value: Value) -> mlua::Result<Value> {
     Ok(Value::Nil)
 }
 
-// ---- math ----
-
-/// The generator behind `math.random`: C's `lrand48`, as in Redis, so that a
-/// script that seeds it sees the same numbers in every run.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Dice(u64);
-
-/// Numbers drawn are below this.
-const DRAWN: i64 = i32::MAX as i64;
-
-impl Dice {
-    /// As `srand48` seeds it.
-    pub(super) fn seeded(seed: i32) -> Self {
-        Self(u64::from(seed as u32) << 16 | 0x330e)
-    }
-
-    /// A number from 0 to 1, 1 excluded.
-    fn draw(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
-        ((self.0 >> 17) as i64 % DRAWN) as f64 / DRAWN as f64
-    }
-}
-
-fn random(lua: &Lua, acting: &mut Acting, args: &MultiValue) -> mlua::Result<f64> {
-    let drawn = acting.dice.draw();
-    let empty = |number| Err(Raised::argument(lua, number, "random", "interval is empty"));
-    match args.len() {
-        0 => Ok(drawn),
-        1 => {
-            let most = whole(lua, args, 0, "random")?;
-            if most < 1 { empty(1) } else { Ok((drawn * most as f64).floor() + 1.0) }
-        }
-        2 => {
-            let least = whole(lua, args, 0, "random")?;
-            let most = whole(lua, args, 1, "random")?;
-            if least > most {
-                return empty(2);
-            }
-            let width = most as f64 - least as f64 + 1.0;
-            Ok((drawn * width).floor() + least as f64)
-        }
-        _ => Err(Raised::here(lua, "wrong number of arguments")),
-    }
-}
-
-fn random_seed(lua: &Lua, acting: &mut Acting, args: &MultiValue) -> mlua::Result<()> {
-    acting.dice = Dice::seeded(whole(lua, args, 0, "randomseed")? as i32);
-    Ok(())
-}
-
-// ---- string ----
-
 /// `string.rep`. Lua's own takes a turn for each repetition, of nothing too.
 fn repeat(lua: &Lua, acting: &mut Acting, args: &MultiValue) -> mlua::Result<LuaString> {
     let Some(text) = args.iter().next().and_then(bytes_of) else {
@@ -350,87 +300,4 @@ fn repeat(lua: &Lua, acting: &mut Acting, args: &MultiValue) -> mlua::Result<Lua
         return Err(mlua::Error::MemoryError("string.rep".to_owned()));
     }
     lua.create_string(text.repeat(times))
-}
-
-// ---- Arguments ----
-
-/// The number that Lua takes a value for.
-pub(super) fn number_of(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(n) => Some(*n as f64),
-        Value::Number(n) => Some(*n),
-        Value::String(text) => {
-            let text = text.to_str().ok()?;
-            let text = text.trim();
-            match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-                Some(hex) => u64::from_str_radix(hex, 16).ok().map(|n| n as f64),
-                None => text.parse().ok(),
-            }
-        }
-        _ => None,
-    }
-}
-
-/// The text that Lua takes a value for.
-pub(super) fn bytes_of(value: &Value) -> Option<Vec<u8>> {
-    match value {
-        Value::String(text) => Some(text.as_bytes().to_vec()),
-        Value::Integer(n) => Some(general(*n as f64, 14).into_bytes()),
-        Value::Number(n) => Some(general(*n, 14).into_bytes()),
-        _ => None,
-    }
-}
-
-/// Argument `index` of `function` as a number.
-///
-/// # Errors
-/// In Lua's words, when it is none.
-pub(super) fn number(
-    lua: &Lua,
-    args: &MultiValue,
-    index: usize,
-    function: &str,
-) -> mlua::Result<f64> {
-    args.get(index).and_then(number_of).ok_or_else(|| {
-        let got = args.get(index).map_or("no value", type_name);
-        let why = format!("number expected, got {got}");
-        Raised::argument(lua, index + 1, function, &why)
-    })
-}
-
-/// As [`number`], without its fraction, within 32 bits as C's `int`.
-fn whole(lua: &Lua, args: &MultiValue, index: usize, function: &str) -> mlua::Result<i64> {
-    Ok(i64::from(number(lua, args, index, function)? as i64 as i32))
-}
-
-/// Argument `index` without its fraction, within 64 bits; `default` when it is
-/// missing or nil.
-///
-/// # Errors
-/// As [`number`].
-pub(super) fn integer(
-    lua: &Lua,
-    args: &MultiValue,
-    index: usize,
-    function: &str,
-    default: Option<i64>,
-) -> mlua::Result<i64> {
-    match (args.get(index), default) {
-        (None | Some(Value::Nil), Some(default)) => Ok(default),
-        _ => Ok(number(lua, args, index, function)? as i64),
-    }
-}
-
-/// What Lua calls the type of a value.
-pub(super) fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Nil => "nil",
-        Value::Boolean(_) => "boolean",
-        Value::Integer(_) | Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Table(_) => "table",
-        Value::Function(_) => "function",
-        Value::Thread(_) => "thread",
-        _ => "userdata",
-    }
 }

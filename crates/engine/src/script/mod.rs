@@ -25,11 +25,13 @@
 //! | `raised` | errors that scripts can catch |
 //! | `watch` | `SCRIPT KILL` |
 
+mod arguments;
 mod binary;
 mod bits;
 mod cache;
 mod call;
 mod commands;
+mod dice;
 mod header;
 mod json;
 mod library;
@@ -44,7 +46,7 @@ mod stage;
 mod tests;
 mod watch;
 
-pub(crate) use commands::{COMMANDS, Scripts, kill};
+pub(crate) use commands::{COMMANDS, Scripts, kill, may_write};
 #[cfg(test)]
 use watch::Kill;
 pub(crate) use watch::Watch;

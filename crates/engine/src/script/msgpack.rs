@@ -9,8 +9,8 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use self::decode::Wrong;
 use super::{
+    arguments::{bytes_of, integer, type_name},
     call::no_script,
-    library::{bytes_of, integer, type_name},
     output::Output,
     raised::Raised,
     stage::Stage,

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use tuckbox_resp::{Command, ErrorReply, Reply};
 
-use super::{library::Dice, watch::Watch};
+use super::{dice::Dice, watch::Watch};
 use crate::{
     commands,
     database::{Database, Running, State},
@@ -75,7 +75,7 @@ pub(super) struct Acting {
     pub(super) panic: Option<Box<dyn Any + Send>>,
     /// `None`: so far away that it cannot be told.
     deadline: Option<Instant>,
-    watch: Arc<Watch>,
+    pub(super) watch: Arc<Watch>,
     /// Why the script was ended.
     pub(super) ended: Option<&'static str>,
     /// The error that the script ended with.
@@ -229,7 +229,7 @@ impl Acting {
             };
         }
         if let Some(files) = &self.files {
-            files.admit_writes()?;
+            files.admit_more_writes()?;
         }
         if adds && self.full && !self.terms.allow_oom {
             return Err(commands::OUT_OF_MEMORY.into());
@@ -254,6 +254,7 @@ impl Acting {
         draw: u64,
     ) -> Result<Option<commands::Cold>, ErrorReply> {
         let Some(files) = &self.files else { return Ok(None) };
+        self.state.settle_for(&files.records, call).map_err(|error| error.reply())?;
         let any = self.state.fetch_locked(&files.records, call, draw);
         self.grown |= any.map_err(|error| store_reply(&error))?;
         let Some((db, walk)) = self.state.walk(std::slice::from_ref(call)) else { return Ok(None) };

@@ -1,9 +1,11 @@
 //! Scripts, as a client sees them.
 
+use std::sync::Arc;
+
 use tuckbox_resp::{Reply, cmd};
 
 use super::Kill;
-use crate::testing::Session;
+use crate::{Engine, Options, ScriptCall, ScriptListener, testing::Session};
 
 fn eval(session: &mut Session, script: &str) -> Reply {
     session.call(cmd!("EVAL", script, 1, "k", "v"))
@@ -207,7 +209,11 @@ fn functions_of_lua_that_take_long_are_no_way_around_the_time() {
 
 #[test]
 fn what_a_script_hands_over_is_bounded_however_often_it_repeats_itself() {
-    let mut session = Session::with_options(|options| options.script_memory = 2 << 20);
+    let mut session = Session::with_options(|options| {
+        options.script_memory = 2 << 20;
+        // The time that it takes on a busy machine is another matter.
+        options.script_time_ms = 600_000;
+    });
     for (script, why) in [
         ("local t = {'x'} for n = 1, 40 do t = {t, t} end return t", "answer takes more memory"),
         ("local t = {'x'} for n = 1, 40 do t = {map = {a = t, b = t}} end return t", "answer"),
@@ -368,4 +374,42 @@ fn a_kill_finds_no_script_between_scripts() {
 fn an_idle_machine_is_small() {
     let machine = super::machine::Machine::new(64 << 20).unwrap();
     assert!(machine.memory() < 100 << 10, "{} bytes", machine.memory());
+}
+
+/// Notes what it hears of each command: the logical database, its name in the table if
+/// it ran, and its error's code.
+#[derive(Default)]
+struct Ear(parking_lot::Mutex<Vec<String>>);
+
+impl ScriptListener for Ear {
+    fn called(&self, call: ScriptCall<'_>) {
+        let ran = call.ran.map_or("refused", |spec| spec.name);
+        let code = call.error.map_or("ok", |error| error.code());
+        self.0.lock().push(format!("{} {ran} {code}", call.db));
+    }
+}
+
+#[test]
+fn a_listener_hears_what_scripts_call_and_what_was_refused() {
+    let engine = Engine::in_memory(Options::default()).unwrap();
+    let ear = Arc::new(Ear::default());
+    engine.listen_to_scripts(ear.clone());
+    let mut connection = engine.connection();
+    connection.execute(&cmd!("SET", "a", 1));
+    let script = "redis.call('SELECT', 3) redis.pcall('LPOP') redis.pcall('GET')
+        redis.call('OBJECT', 'HELP') redis.call('SET', 'a', 1) redis.call('HGET', 'a', 'f')";
+    connection.execute(&cmd!("EVAL", script, 0));
+    connection.execute(&cmd!("EVAL_RO", "return redis.pcall('DEL', 'a')", 0));
+    assert_eq!(
+        *ear.0.lock(),
+        [
+            "0 select ok",
+            "3 refused ERR",
+            "3 refused ERR",
+            "3 object|help ok",
+            "3 set ok",
+            "3 hget WRONGTYPE",
+            "0 refused ERR",
+        ]
+    );
 }

@@ -1,6 +1,14 @@
 //! [`Watch`]: what is known of a running script without the database's lock.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use crate::host::ScriptListener;
 
 const IDLE: u8 = 0;
 const RUNNING: u8 = 1;
@@ -8,9 +16,18 @@ const WROTE: u8 = 2;
 const KILLED: u8 = 3;
 
 /// Whether a script runs, and whether it is to end; for `SCRIPT KILL`, which
-/// cannot wait for the lock that the script holds.
-#[derive(Debug, Default)]
-pub(crate) struct Watch(AtomicU8);
+/// cannot wait for the lock that the script holds. And who hears of scripts.
+#[derive(Default)]
+pub(crate) struct Watch {
+    state: AtomicU8,
+    listener: OnceLock<Arc<dyn ScriptListener>>,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("state", &self.state).finish_non_exhaustive()
+    }
+}
 
 /// What `SCRIPT KILL` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,31 +42,43 @@ pub(crate) enum Kill {
 }
 
 impl Watch {
+    /// Has `listener` hear of scripts from now on, unless somebody does already.
+    pub(crate) fn tell(&self, listener: Arc<dyn ScriptListener>) {
+        _ = self.listener.set(listener);
+    }
+
+    /// Who hears of scripts.
+    pub(super) fn listener(&self) -> Option<&Arc<dyn ScriptListener>> {
+        self.listener.get()
+    }
+
     /// A script begins.
     pub(super) fn begin(&self) {
-        self.0.store(RUNNING, Ordering::Relaxed);
+        self.state.store(RUNNING, Ordering::Relaxed);
     }
 
     /// The script wrote something. Returns whether it may: a script that was
     /// told to end may not.
     pub(super) fn writes(&self) -> bool {
-        let changed = self.0.compare_exchange(RUNNING, WROTE, Ordering::Relaxed, Ordering::Relaxed);
-        changed.is_ok() || self.0.load(Ordering::Relaxed) == WROTE
+        let changed =
+            self.state.compare_exchange(RUNNING, WROTE, Ordering::Relaxed, Ordering::Relaxed);
+        changed.is_ok() || self.state.load(Ordering::Relaxed) == WROTE
     }
 
     /// The script ended.
     pub(super) fn end(&self) {
-        self.0.store(IDLE, Ordering::Relaxed);
+        self.state.store(IDLE, Ordering::Relaxed);
     }
 
     /// Whether the script is to end.
     pub(super) fn is_killed(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == KILLED
+        self.state.load(Ordering::Relaxed) == KILLED
     }
 
     /// Tells the script that runs to end.
     pub(crate) fn kill(&self) -> Kill {
-        let killed = self.0.compare_exchange(RUNNING, KILLED, Ordering::Relaxed, Ordering::Relaxed);
+        let killed =
+            self.state.compare_exchange(RUNNING, KILLED, Ordering::Relaxed, Ordering::Relaxed);
         match killed {
             Ok(_) | Err(KILLED) => Kill::Killed,
             Err(WROTE) => Kill::Wrote,

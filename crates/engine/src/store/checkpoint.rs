@@ -11,7 +11,7 @@ use heed::{MdbError, RwTxn};
 
 use super::error::is_no_space;
 use super::meta::DatabaseMeta;
-use super::record::{NewRecord, Place, expiry};
+use super::record::{Place, expiry};
 use super::{Store, StoreError};
 
 /// Bytes of changed pages that a checkpoint keeps in memory, and that LMDB keeps for the next one: 2 to the 13th pages of 4 KiB,
@@ -56,16 +56,16 @@ impl Store {
     /// loss of power would leave the new root with pages of others. Written again and synced, the root that is read is the one.
     fn settle_roots(&self) -> Result<(), StoreError> {
         let bytes = 2 * self.env.stat().page_size as usize;
-        let settled = OpenOptions::new().read(true).write(true).open(&self.file).and_then(|file| {
-            let mut roots = vec![0; bytes];
-            file.read_exact_at(&mut roots, 0)?;
-            file.write_all_at(&roots, 0)?;
-            file.sync_data()
-        });
-        settled.map_err(|error| {
-            self.poison();
-            StoreError::Io { path: self.file.clone(), source: error.into() }
-        })
+        let failed =
+            |error: io::Error| StoreError::Io { path: self.file.clone(), source: error.into() };
+        // Nothing was written yet when it cannot be opened, as for want of file descriptors: the next one may do it.
+        let file = OpenOptions::new().read(true).write(true).open(&self.file).map_err(failed)?;
+        let mut roots = vec![0; bytes];
+        let settled = file
+            .read_exact_at(&mut roots, 0)
+            .and_then(|()| file.write_all_at(&roots, 0))
+            .and_then(|()| file.sync_data());
+        settled.inspect_err(|_| self.poison()).map_err(failed)
     }
 
     /// Refuses checkpoints from now on.
@@ -96,56 +96,6 @@ impl Store {
 }
 
 impl Checkpoint<'_> {
-    /// Inserts or replaces a record. `expire_at` is Unix time in milliseconds, 0 for none.
-    ///
-    /// # Errors
-    /// [`StoreError::Collision`], [`StoreError::Corrupt`] if the record it replaces is damaged (its entry in the expiry index is
-    /// not known then), [`StoreError::TooLarge`] past 4 GiB, [`StoreError::Full`], [`StoreError::Io`]. Drop the checkpoint then.
-    pub(crate) fn put(
-        &mut self,
-        keyspace: u32,
-        hash: u128,
-        key: &[u8],
-        expire_at: u64,
-        kind: u8,
-        payload: &[u8],
-    ) -> Result<(), StoreError> {
-        let place = Place { keyspace, hash };
-        let record = NewRecord { key, expire_at, kind, payload };
-        let bytes = record.len();
-        self.check_length(bytes, || place.to_string())?;
-        let old_expire_at = self.expiry_of(place, key)?.unwrap_or(0);
-        if old_expire_at != expire_at {
-            self.unindex(place, old_expire_at)?;
-            if let Some(entry) = expiry(place, expire_at) {
-                let put = self.store.tables.expiry.put(&mut self.txn, &entry.to_bytes(), &[]);
-                put.map_err(|error| self.store.write_fault(error))?;
-            }
-        }
-        let records = self.store.tables.records;
-        let put = records.put_reserved(&mut self.txn, &place.to_bytes(), bytes, |space| {
-            record.write(place, space)
-        });
-        put.map_err(|error| self.store.write_fault(error))
-    }
-
-    /// Removes a record. False: there was none.
-    ///
-    /// # Errors
-    /// As [`put`](Checkpoint::put).
-    pub(crate) fn delete(
-        &mut self,
-        keyspace: u32,
-        hash: u128,
-        key: &[u8],
-    ) -> Result<bool, StoreError> {
-        let place = Place { keyspace, hash };
-        let Some(expire_at) = self.expiry_of(place, key)? else { return Ok(false) };
-        self.unindex(place, expire_at)?;
-        let deleted = self.store.tables.records.delete(&mut self.txn, &place.to_bytes());
-        deleted.map_err(|error| self.store.write_fault(error))
-    }
-
     /// Inserts or replaces what is known of a database.
     pub(crate) fn set_meta(&mut self, meta: &DatabaseMeta) -> Result<(), StoreError> {
         let put =
@@ -185,14 +135,7 @@ impl Checkpoint<'_> {
         Err(StoreError::TooLarge { path, place, bytes, limit: RECORD_BYTES_MAX })
     }
 
-    /// When the record of `key` expires (0: never). None: there is no record.
-    fn expiry_of(&self, place: Place, key: &[u8]) -> Result<Option<u64>, StoreError> {
-        let Some(record) = self.store.find(&self.txn, place)? else { return Ok(None) };
-        self.store.same_key(place, &record, key)?;
-        Ok(Some(record.expire_at))
-    }
-
-    fn unindex(&mut self, place: Place, expire_at: u64) -> Result<(), StoreError> {
+    pub(super) fn unindex(&mut self, place: Place, expire_at: u64) -> Result<(), StoreError> {
         let Some(entry) = expiry(place, expire_at) else { return Ok(()) };
         let deleted = self.store.tables.expiry.delete(&mut self.txn, &entry.to_bytes());
         match deleted.map_err(|error| self.store.write_fault(error))? {

@@ -69,7 +69,7 @@ impl DatabaseMeta {
     }
 }
 
-fn checksum(index: u32, rest: &[u8]) -> u32 {
+pub(super) fn checksum(index: u32, rest: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&index.to_be_bytes());
     hasher.update(rest);

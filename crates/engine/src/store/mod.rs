@@ -14,16 +14,19 @@
 //!
 //! # What it costs
 //! - The file never shrinks: freed pages are used again. A read that lasts keeps the pages it may see from being used again.
-//! - A checkpoint changes about one page of 4 KiB for each random key. It keeps 32 MiB of them in memory, then writes pages out
+//! - A checkpoint changes about one page of 4 KiB for each random key, and none for what is there byte for byte. It keeps 32 MiB of them in memory, then writes pages out
 //!   that it will not come back to; and the whole of a large payload.
 //! - One writer at a time. Calls block on the disk: make them outside every lock and off the threads of an async runtime.
 
 mod check;
 mod checkpoint;
 mod error;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod garbage;
 mod meta;
 mod parts;
+mod pass;
 mod record;
 mod tables;
 
@@ -33,17 +36,19 @@ use std::sync::atomic::AtomicBool;
 
 use heed::{Env, RoTxn, WithoutTls};
 
-pub(crate) use self::check::CheckReport;
+pub(crate) use self::check::{CheckReport, Content, Contents, Problems};
 pub(crate) use self::checkpoint::{CHECKPOINT_MEMORY, Checkpoint};
 pub(crate) use self::error::StoreError;
 pub(crate) use self::garbage::Garbage;
 pub(crate) use self::meta::DatabaseMeta;
+#[cfg(test)]
 pub(crate) use self::parts::NewPart;
+pub(crate) use self::parts::PartRef;
+pub(crate) use self::pass::{PartChange, RecordChange};
 use self::record::{Expiry, Place, StoredRecord};
 use self::tables::{MAP_BYTES, Tables};
 
-/// Set in the kind of a record that stands for a value in parts. Its payload begins with the number of the value, a
-/// little-endian `u64`: so much [`Store::check`] has to know.
+/// Set in the kind of a record that stands for a value in parts.
 pub(crate) const IN_PARTS: u8 = 0x80;
 
 /// The checkpoints of all databases of one engine.

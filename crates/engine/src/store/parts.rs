@@ -8,12 +8,11 @@
 //! value has nothing. The store does not look into payloads and does not know which values there are.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::ops::Bound;
 
 use heed::RoTxn;
 
-use super::{Checkpoint, Store, StoreError};
+use super::{Store, StoreError};
 
 const SHORT: &str = "the part is cut short";
 
@@ -67,20 +66,30 @@ pub(crate) struct NewPart<'a> {
 }
 
 impl NewPart<'_> {
-    const HEADER: usize = 4 + 1 + 8;
+    pub(super) const HEADER: usize = 4 + 1 + 8;
 
-    fn write(&self, place: PartPlace, out: &mut impl Write) -> io::Result<()> {
-        let mut fixed = [self.kind; 9];
-        fixed[1..].copy_from_slice(&self.until.to_le_bytes());
-        let checksum = checksum(place, &[&fixed, self.payload]);
-        for part in [&checksum.to_le_bytes()[..], &fixed, self.payload] {
-            out.write_all(part)?;
-        }
-        Ok(())
+    /// What stands before the payload, as a part of this value.
+    pub(super) fn header(&self, keyspace: u32, value: u64) -> [u8; NewPart::HEADER] {
+        let place = PartPlace { keyspace, value, start: self.start };
+        let mut header = [self.kind; NewPart::HEADER];
+        header[5..].copy_from_slice(&self.until.to_le_bytes());
+        let checksum = checksum(place, &[&header[4..], self.payload]);
+        header[..4].copy_from_slice(&checksum.to_le_bytes());
+        header
+    }
+
+    #[cfg(fuzzing)]
+    pub(super) fn write(
+        &self,
+        place: PartPlace,
+        out: &mut impl std::io::Write,
+    ) -> std::io::Result<()> {
+        out.write_all(&self.header(place.keyspace, place.value))?;
+        out.write_all(self.payload)
     }
 }
 
-fn checksum(place: PartPlace, rest: &[&[u8]]) -> u32 {
+pub(super) fn checksum(place: PartPlace, rest: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&place.to_bytes());
     rest.iter().for_each(|bytes| hasher.update(bytes));
@@ -185,42 +194,5 @@ impl Store {
     pub(super) fn part_place(&self, key: &[u8]) -> Result<PartPlace, StoreError> {
         PartPlace::from_bytes(key)
             .ok_or_else(|| self.corrupt("the table of parts".into(), "a key has the wrong length"))
-    }
-}
-
-impl Checkpoint<'_> {
-    /// Inserts or replaces the part of a value that begins at a place.
-    ///
-    /// # Errors
-    /// As [`put`](Checkpoint::put), but it asks nothing of the part that it replaces.
-    pub(crate) fn put_part(
-        &mut self,
-        keyspace: u32,
-        value: u64,
-        part: &NewPart<'_>,
-    ) -> Result<(), StoreError> {
-        let place = PartPlace { keyspace, value, start: part.start };
-        let bytes = NewPart::HEADER + part.payload.len();
-        self.check_length(bytes, || place.to_string())?;
-        let parts = self.store.tables.parts;
-        let put = parts.put_reserved(&mut self.txn, &place.to_bytes(), bytes, |space| {
-            part.write(place, space)
-        });
-        put.map_err(|error| self.store.write_fault(error))
-    }
-
-    /// Removes the part that begins at a place, if there is one.
-    ///
-    /// # Errors
-    /// As [`put`](Checkpoint::put).
-    pub(crate) fn delete_part(
-        &mut self,
-        keyspace: u32,
-        value: u64,
-        start: u64,
-    ) -> Result<bool, StoreError> {
-        let place = PartPlace { keyspace, value, start };
-        let deleted = self.store.tables.parts.delete(&mut self.txn, &place.to_bytes());
-        deleted.map_err(|error| self.store.write_fault(error))
     }
 }

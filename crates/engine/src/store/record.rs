@@ -93,7 +93,7 @@ pub(super) struct NewRecord<'a> {
 }
 
 impl NewRecord<'_> {
-    /// The bytes [`write`](NewRecord::write) writes.
+    /// The bytes [`write_with`](NewRecord::write_with) writes.
     pub(super) fn len(&self) -> usize {
         CHECKSUMS
             + 1
@@ -103,7 +103,18 @@ impl NewRecord<'_> {
             + self.payload.len()
     }
 
+    #[cfg(any(test, fuzzing))]
     pub(super) fn write(&self, place: Place, out: &mut impl Write) -> io::Result<()> {
+        self.write_with(place, crc32fast::hash(self.payload), out)
+    }
+
+    /// Writes the record, whose payload has this checksum.
+    pub(super) fn write_with(
+        &self,
+        place: Place,
+        payload_checksum: u32,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let mut fixed = [0; 1 + 2 * VARINT_MAX];
         fixed[0] = self.kind;
         let mut len = 1;
@@ -111,7 +122,7 @@ impl NewRecord<'_> {
         len += put_varint(&mut fixed[len..], self.key.len() as u64);
         let fixed = &fixed[..len];
 
-        let payload_checksum = crc32fast::hash(self.payload).to_le_bytes();
+        let payload_checksum = payload_checksum.to_le_bytes();
         let mut header = crc32fast::Hasher::new();
         for part in [&place.to_bytes()[..], &payload_checksum, fixed, self.key] {
             header.update(part);
@@ -147,10 +158,8 @@ impl<'a> StoredRecord<'a> {
             usize::try_from(key_len).ok().filter(|len| *len <= rest.len()).ok_or(SHORT)?;
         let (key, payload) = rest.split_at(key_len);
 
-        let mut header = crc32fast::Hasher::new();
-        header.update(&place.to_bytes());
-        header.update(&covered[..covered.len() - payload.len()]);
-        if header.finalize() != u32::from_le_bytes(*header_checksum) {
+        let checksum = header_checksum_of(place, &covered[..covered.len() - payload.len()]);
+        if checksum != u32::from_le_bytes(*header_checksum) {
             return Err("the checksum of the record's header does not match");
         }
         let payload_checksum = u32::from_le_bytes(*payload_checksum);
@@ -165,10 +174,25 @@ impl<'a> StoredRecord<'a> {
         Ok(self.payload)
     }
 
+    /// Whether this is what writing `new` under the same key gives, byte for byte.
+    pub(super) fn is(&self, new: &NewRecord<'_>, payload_checksum: u32) -> bool {
+        let same = self.payload_checksum == payload_checksum
+            && (self.kind, self.expire_at) == (new.kind, new.expire_at);
+        same && self.payload == new.payload
+    }
+
     /// The record's entry in the expiry index, if it has one.
     pub(super) fn expiry(&self, place: Place) -> Option<Expiry> {
         expiry(place, self.expire_at)
     }
+}
+
+/// Of the place and what follows the checksum up to the payload.
+pub(super) fn header_checksum_of(place: Place, covered: &[u8]) -> u32 {
+    let mut header = crc32fast::Hasher::new();
+    header.update(&place.to_bytes());
+    header.update(covered);
+    header.finalize()
 }
 
 /// The entry in the expiry index of a record that expires at `at`.

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tuckbox_resp::{Reply, cmd};
 
 use crate::{
@@ -197,6 +198,43 @@ fn a_log_without_room_refuses_writes_until_there_is_some() {
         rig.wait_until_well();
         rig.recovers_by_a_restart();
     }
+}
+
+/// Has the child open no more files than it has; returns what it could before.
+fn take_descriptors(rig: &Rig) -> Rlimit {
+    let process = Pid::from_raw(rig.child.id() as i32);
+    let before = getrlimit(Resource::Nofile);
+    prlimit(process, Resource::Nofile, Rlimit { current: Some(3), ..before }).unwrap();
+    before
+}
+
+#[test]
+fn without_file_descriptors_writes_are_refused_until_there_are_some() {
+    let mut rig = Rig::new();
+    let before = take_descriptors(&rig);
+    // The first checkpoint opens the store's file, the next file of the log is due.
+    let untaken = rig.checkpoint().unwrap_err();
+    assert!(untaken.contains("open files"), "{untaken}");
+    let refused = rig.write_until_refused();
+    assert!(refused.starts_with("NOTDURABLE") && refused.contains("ulimit -n"), "{refused}");
+    let waiting = rig.acknowledged;
+    assert!(rig.health().contains("ulimit -n"), "{}", rig.health());
+    let reply = rig.link.run(cmd!("SET", "another", 1));
+    let Reply::Error(error) = reply else { panic!("{reply:?}") };
+    assert_eq!(error.code(), "MISCONF");
+    assert!(error.text().contains("too many are open"), "{error}");
+    rig.check();
+
+    prlimit(Pid::from_raw(rig.child.id() as i32), Resource::Nofile, before).unwrap();
+    let started = Instant::now();
+    while rig.link.run(cmd!("SET", "another", 1)) != Reply::OK {
+        assert!(started.elapsed() < Duration::from_secs(20), "writes are still refused");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    rig.acknowledged = waiting + 1;
+    rig.checkpoint().unwrap();
+    assert_eq!(rig.health(), "ok");
+    rig.recovers_by_a_restart();
 }
 
 #[test]

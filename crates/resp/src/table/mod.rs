@@ -205,7 +205,7 @@ pub fn lookup(name: &[u8]) -> Option<&'static CommandSpec> {
     index::find(name)
 }
 
-const GROUPS: [&[CommandSpec]; 9] = [
+const GROUPS: &[&[CommandSpec]] = &[
     string::COMMANDS,
     hash::COMMANDS,
     generic::COMMANDS,

@@ -65,6 +65,11 @@ impl RequestParser {
         }
     }
 
+    /// Has other limits from the next request on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = Limits { total_len: limits.total_len.min(u32::MAX as usize), ..limits };
+    }
+
     /// While `true`, no request may have more than 10 arguments or a longer one
     /// than 16 KiB: enough to log in, too little to do harm. At first `false`.
     pub fn require_login(&mut self, required: bool) {

@@ -34,6 +34,9 @@ pub(super) fn run(serving: &mut Serving<'_>, request: &mut Request<'_>) -> Answe
         }
         "shutdown" => shutdown(serving, request),
         "lolwut" => {
+            if command.len() > 2 && is(&command[1], "VERSION") {
+                super::integer(command, 2)?;
+            }
             let version = env!("CARGO_PKG_VERSION");
             Ok(super::prose(format!("A box to tuck things into.\nTuckbox {version}\n")))
         }
@@ -56,13 +59,18 @@ fn last_save_ms(serving: &Serving<'_>, request: &mut Request<'_>) -> u64 {
 
 /// `SHUTDOWN`: everything is saved, whatever the words say.
 fn shutdown(serving: &mut Serving<'_>, request: &Request<'_>) -> Answer {
+    let words = ["NOSAVE", "SAVE", "NOW", "FORCE", "ABORT"];
+    let mut said = [false; 5];
     for word in request.command.iter_from(1) {
-        if is(word, "ABORT") {
-            return Err("ERR No shutdown in progress.".into());
-        }
-        if !["NOSAVE", "SAVE", "NOW", "FORCE"].iter().any(|known| is(word, known)) {
-            return Err(SYNTAX.into());
-        }
+        let known = words.iter().position(|known| is(word, known));
+        said[known.ok_or(SYNTAX)?] = true;
+    }
+    let [nosave, save, .., abort] = said;
+    if nosave && save || abort && request.command.len() > 2 {
+        return Err(SYNTAX.into());
+    }
+    if abort {
+        return Err("ERR No shutdown in progress.".into());
     }
     serving.hall.ends = true;
     // As in Redis there is no answer, only the end of the connection.

@@ -71,6 +71,7 @@ fn describe(connection: &Connection, link: &Link, now: Instant, command: &str) -
     let raised = [
         ('O', link.monitors),
         ('x', queued.is_some()),
+        ('b', link.held.is_some()),
         ('c', link.ends),
         ('A', link.cut),
         ('e', client.is_kept()),
@@ -240,9 +241,14 @@ fn kill_filter(command: &Command) -> Result<Filter, ErrorReply> {
 
 fn pause(hall: &mut Hall, command: &Command) -> Answer {
     let all = match command.get(3) {
+        Some(_) if command.len() > 4 => {
+            return Err("ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try \
+                        CLIENT HELP."
+                .into());
+        }
         None => true,
-        Some(mode) if command.len() == 4 && is(mode, "ALL") => true,
-        Some(mode) if command.len() == 4 && is(mode, "WRITE") => false,
+        Some(mode) if is(mode, "ALL") => true,
+        Some(mode) if is(mode, "WRITE") => false,
         Some(_) => return Err("ERR CLIENT PAUSE mode must be WRITE or ALL".into()),
     };
     let millis =

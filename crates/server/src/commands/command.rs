@@ -6,14 +6,14 @@ use tuckbox_resp::{
     table::{self, ALL_COMMANDS, Categories, CommandSpec, Flags, KeySpec},
 };
 
-use super::{Answer, SYNTAX, is, number, text};
+use super::{Answer, SYNTAX, access, docs, is, number, text};
 use crate::host::is_of_the_server;
 
 pub(super) fn run(subcommand: &str, command: &Command) -> Answer {
     match subcommand {
         "" => Ok(Reply::Array(all().map(info).collect())),
         "count" => Ok(number(all().count())),
-        "docs" => Ok(docs(command)),
+        "docs" => Ok(docs::docs(command)),
         "getkeys" => keys(command, |key, _| key),
         "getkeysandflags" => keys(command, |key, flags| Reply::Array(vec![key, flags])),
         "info" if command.len() > 2 => {
@@ -27,7 +27,7 @@ pub(super) fn run(subcommand: &str, command: &Command) -> Answer {
 }
 
 /// The commands of this server.
-fn all() -> impl Iterator<Item = &'static CommandSpec> {
+pub(super) fn all() -> impl Iterator<Item = &'static CommandSpec> {
     ALL_COMMANDS.iter().filter(|spec| is_here(spec))
 }
 
@@ -36,7 +36,7 @@ fn is_here(spec: &CommandSpec) -> bool {
 }
 
 /// `get`, or `config|get`.
-fn find(name: &[u8]) -> Option<&'static CommandSpec> {
+pub(super) fn find(name: &[u8]) -> Option<&'static CommandSpec> {
     let bar = name.iter().position(|&byte| byte == b'|');
     let (container, subcommand) = match bar {
         Some(bar) => (&name[..bar], Some(&name[bar + 1..])),
@@ -62,28 +62,42 @@ fn info(spec: &'static CommandSpec) -> Reply {
         Reply::Integer(last),
         Reply::Integer(step),
         Reply::Set(categories.collect()),
-        Reply::Array(Vec::new()),
-        Reply::Array(key_spec(spec).into_iter().collect()),
-        Reply::Array(spec.subcommands.iter().map(info).collect()),
+        Reply::Set(Vec::new()),
+        Reply::Set(key_specs(spec)),
+        match spec.subcommands {
+            [] => Reply::Set(Vec::new()),
+            subcommands => Reply::Array(subcommands.iter().map(info).collect()),
+        },
     ])
 }
 
-/// Where a command's keys stand, as cluster clients read it.
-fn key_spec(spec: &CommandSpec) -> Option<Reply> {
-    let map = |pairs: Vec<(&str, Reply)>| {
-        Reply::Map(pairs.into_iter().map(|(name, value)| (text(name), value)).collect())
+/// Where a command's keys stand and what it does to them, as cluster clients read it:
+/// a map for each range of them.
+pub(super) fn key_specs(spec: &CommandSpec) -> Vec<Reply> {
+    let flags = access::flags(spec);
+    let range = |first: i64, last: i64, step: i64| {
+        let range = vec![
+            ("lastkey", Reply::Integer(last)),
+            ("keystep", Reply::Integer(step)),
+            ("limit", Reply::Integer(0)),
+        ];
+        (first, map(vec![("type", text("range")), ("spec", map(range))]))
+    };
+    let sure = |flags: &str, at| {
+        let (first, find) = range(at, 0, 1);
+        key_spec(flags, first, find)
     };
     let (first, find) = match spec.keys {
-        KeySpec::None => return None,
+        KeySpec::None => return Vec::new(),
+        // Two keys that different things are done to are two ranges.
+        KeySpec::Range { first, last, .. } if flags.len() == 2 => {
+            let each = [i64::from(first), i64::from(last)].into_iter().zip(flags);
+            return each.map(|(at, flags)| sure(flags, at)).collect();
+        }
         KeySpec::Range { first, last, step } => {
             // From the first key on when it counts from there.
             let last = if last < 0 { last.into() } else { i64::from(last) - i64::from(first) };
-            let range = vec![
-                ("lastkey", Reply::Integer(last)),
-                ("keystep", Reply::Integer(step.into())),
-                ("limit", Reply::Integer(0)),
-            ];
-            (i64::from(first), map(vec![("type", text("range")), ("spec", map(range))]))
+            range(i64::from(first), last, step.into())
         }
         KeySpec::NumKeys { at } => {
             let keynum = vec![
@@ -93,44 +107,37 @@ fn key_spec(spec: &CommandSpec) -> Option<Reply> {
             ];
             (i64::from(at), map(vec![("type", text("keynum")), ("spec", map(keynum))]))
         }
-        _ => (1, map(vec![("type", text("unknown")), ("spec", map(Vec::new()))])),
+        KeySpec::Sort => {
+            // Beside the first, keys that patterns and STORE name.
+            let mut specs = vec![sure(flags[0], 1), unknown(flags[0])];
+            specs.extend(flags.get(1).map(|flags| unknown(flags)));
+            return specs;
+        }
+        KeySpec::Migrate => return vec![sure(flags[0], 3), unknown(flags[0])],
+        // More ways to find keys may come.
+        _ => return vec![unknown(flags[0])],
     };
+    vec![key_spec(flags[0], first, find)]
+}
+
+/// Keys of which nothing more is told than what is done to them.
+fn unknown(flags: &str) -> Reply {
+    let nothing = || map(vec![("type", text("unknown")), ("spec", map(Vec::new()))]);
+    map(vec![("flags", flag_set(flags)), ("begin_search", nothing()), ("find_keys", nothing())])
+}
+
+fn key_spec(flags: &str, first: i64, find: Reply) -> Reply {
     let at = map(vec![("index", Reply::Integer(first))]);
     let begin = map(vec![("type", text("index")), ("spec", at)]);
-    Some(map(vec![("flags", access(spec)), ("begin_search", begin), ("find_keys", find)]))
+    map(vec![("flags", flag_set(flags)), ("begin_search", begin), ("find_keys", find)])
 }
 
-/// What a command does to its keys. The table does not tell writes that look at
-/// the old value from others: so all are said to.
-fn access(spec: &CommandSpec) -> Reply {
-    let flags: &[&str] = if spec.flags.contains(Flags::WRITE) {
-        &["RW", "access", "update"]
-    } else {
-        &["RO", "access"]
-    };
-    Reply::Set(flags.iter().map(|&flag| Reply::Simple(flag.into())).collect())
+fn map(pairs: Vec<(&str, Reply)>) -> Reply {
+    Reply::Map(pairs.into_iter().map(|(name, value)| (text(name), value)).collect())
 }
 
-fn docs(command: &Command) -> Reply {
-    let entry = |spec: &'static CommandSpec| (text(spec.name), doc(spec));
-    if command.len() <= 2 {
-        return Reply::Map(all().map(entry).collect());
-    }
-    Reply::Map(command.iter_from(2).filter_map(find).map(entry).collect())
-}
-
-fn doc(spec: &'static CommandSpec) -> Reply {
-    let mut pairs = vec![
-        (text("summary"), text(spec.summary)),
-        (text("since"), text(spec.since)),
-        (text("group"), text(spec.group.name())),
-        (text("complexity"), text(spec.complexity)),
-    ];
-    if !spec.subcommands.is_empty() {
-        let subcommands = spec.subcommands.iter().map(|spec| (text(spec.name), doc(spec)));
-        pairs.push((text("subcommands"), Reply::Map(subcommands.collect())));
-    }
-    Reply::Map(pairs)
+fn flag_set(flags: &str) -> Reply {
+    Reply::Set(flags.split(' ').map(|flag| Reply::Simple(flag.to_owned().into())).collect())
 }
 
 /// The keys of the command that follows, each as `shape` makes it.
@@ -148,8 +155,12 @@ fn keys(command: &Command, shape: impl Fn(Reply, Reply) -> Reply) -> Answer {
         return Err("ERR Invalid number of arguments specified for command".into());
     }
     let found = spec.keys(&asked).map_err(|error| ErrorReply::from(error.text()))?;
-    let keys = found.filter_map(|index| asked.get(index));
-    let shaped: Vec<_> = keys.map(|key| shape(Reply::bulk(key), access(spec))).collect();
+    let keys = found.filter_map(|index| asked.get(index)).enumerate();
+    let flags = access::flags_of(spec, &asked);
+    let last = flags.len() - 1;
+    let shaped: Vec<_> = keys
+        .map(|(number, key)| shape(Reply::bulk(key), flag_set(flags[number.min(last)])))
+        .collect();
     if shaped.is_empty() && !spec.flags.contains(Flags::NO_MANDATORY_KEYS) {
         return Err("ERR Invalid arguments specified for command".into());
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tuckbox_engine::Request;
 use tuckbox_resp::{Reply, cmd};
 
-use super::{Answer, number, shown, text};
+use super::{Answer, is, number, shown, text};
 use crate::{config::DebugFrom, host::Serving};
 
 /// The longest `DEBUG SLEEP`, in seconds.
@@ -34,9 +34,16 @@ pub(super) fn run(serving: &mut Serving<'_>, request: &Request<'_>) -> Answer {
             std::thread::sleep(Duration::from_secs_f64(seconds.clamp(0.0, SLEEP_MAX)));
             Ok(Reply::OK)
         }
+        (b"error", 3) => Err(shown(&command[2]).into()),
+        (b"help", 2) => Ok(Reply::Array(HELP.map(|line| Reply::Simple(line.into())).into())),
         (b"jmap" | b"log", _) => Ok(Reply::OK),
         (b"object", 3) => object(serving, request),
+        (b"protocol", 3) if is(&command[2], "ATTRIB") => Ok(attribute(serving, request)),
         (b"protocol", 3) => protocol(&command[2]),
+        (b"set-active-expire", 3) if ["0", "1"].iter().any(|switch| is(&command[2], switch)) => {
+            serving.engine.set_active_expiry(is(&command[2], "1"));
+            Ok(Reply::OK)
+        }
         (b"stringmatch-len", 4) => {
             let length = std::str::from_utf8(&command[2]).ok().and_then(|arg| arg.parse().ok());
             let length: usize = length.unwrap_or(0).min(1 << 20);
@@ -77,6 +84,35 @@ fn object(serving: &mut Serving<'_>, request: &Request<'_>) -> Answer {
     Ok(Reply::Simple(format!("Value at:0x0 refcount:1 encoding:{encoding}{idle}").into()))
 }
 
+const HELP: [&str; 17] = [
+    "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "ERROR <text>",
+    "    Answer this error.",
+    "JMAP, LOG <text>",
+    "    Do nothing.",
+    "OBJECT <key>",
+    "    Tell what there is to tell of the key's value.",
+    "PROTOCOL <type>",
+    "    Answer a reply of this type.",
+    "SET-ACTIVE-EXPIRE (0|1)",
+    "    Whether expired keys are removed though no command meets them.",
+    "SLEEP <seconds>",
+    "    Have all clients wait.",
+    "STRINGMATCH-LEN <length> <pattern>",
+    "    Tell whether so many letters a match.",
+    "HELP",
+    "    Print this help.",
+];
+
+/// `DEBUG PROTOCOL ATTRIB`: a reply with an attribute, which RESP2 has not.
+fn attribute(serving: &mut Serving<'_>, request: &Request<'_>) -> Reply {
+    if request.connection.is_resp3() && !request.locked {
+        let attribute = b"|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n";
+        serving.link.output.buf.extend_from_slice(attribute);
+    }
+    text("Some real reply following the attribute")
+}
+
 /// The double of `DEBUG PROTOCOL`, which its clients' tests know.
 #[expect(clippy::approx_constant, reason = "what Redis answers is not pi")]
 const DOUBLE: f64 = 3.141;
@@ -101,7 +137,7 @@ fn protocol(kind: &[u8]) -> Answer {
         b"bignum" => Reply::BigNumber("1234567999999999999999999999999999999".to_owned()),
         _ => {
             return Err("ERR Wrong protocol type name. Please use one of the following: string|\
-                        integer|double|bignum|null|array|set|map|verbatim|true|false"
+                        integer|double|bignum|null|array|set|map|attrib|verbatim|true|false"
                 .into());
         }
     })

@@ -28,7 +28,7 @@ const SECTIONS: &[Section] = &[
     Section { name: "modules", default: true, write: |_, _, _| {} },
     Section { name: "commandstats", default: false, write: commandstats },
     Section { name: "errorstats", default: true, write: errorstats },
-    Section { name: "latencystats", default: false, write: |_, _, _| {} },
+    Section { name: "latencystats", default: false, write: latencystats },
     Section {
         name: "cluster",
         default: true,
@@ -108,9 +108,11 @@ fn clients(text: &mut String, serving: &mut Serving<'_>, _: &Stats) {
     let hall = &*serving.hall;
     let links = hall.peers.iter().map(|(_, peer)| &peer.link);
     let (mut input, mut output) = (serving.link.input.len(), serving.link.output.len());
+    let mut held = 0;
     for link in links {
         input = input.max(link.input.len());
         output = output.max(link.output.len());
+        held += usize::from(link.held.is_some());
     }
     lines!(text,
         "connected_clients": hall.peers.len(),
@@ -118,35 +120,46 @@ fn clients(text: &mut String, serving: &mut Serving<'_>, _: &Stats) {
         "maxclients": hall.settings.max_clients,
         "client_recent_max_input_buffer": input,
         "client_recent_max_output_buffer": output,
-        "blocked_clients": 0,
+        "blocked_clients": held,
         "tracking_clients": 0,
         "clients_in_timeout_table": 0,
     );
 }
 
 fn memory(text: &mut String, serving: &mut Serving<'_>, stats: &Stats) {
-    let options = serving.engine.options();
+    let maxmemory = serving.hall.settings.maxmemory();
     serving.hall.memory_peak = serving.hall.memory_peak.max(stats.memory);
     let peak = serving.hall.memory_peak;
+    let percent = stats.memory as f64 * 100.0 / peak.max(1) as f64;
     lines!(text,
         "used_memory": stats.memory,
         "used_memory_human": human(stats.memory),
         "used_memory_peak": peak,
         "used_memory_peak_human": human(peak),
+        "used_memory_peak_perc": format_args!("{percent:.2}%"),
         "used_memory_dataset": stats.memory,
     );
     if let Some(resident) = process::resident_bytes() {
+        let ratio = resident as f64 / stats.memory.max(1) as f64;
         lines!(text,
             "used_memory_rss": resident,
             "used_memory_rss_human": human(resident),
+            "mem_fragmentation_ratio": format_args!("{ratio:.2}"),
+        );
+    }
+    if let Some(total) = process::system_bytes() {
+        lines!(text,
+            "total_system_memory": total,
+            "total_system_memory_human": human(total),
         );
     }
     lines!(text,
         "number_of_cached_scripts": stats.scripts,
-        "maxmemory": options.memory_limit,
-        "maxmemory_human": human(options.memory_limit),
+        "maxmemory": maxmemory,
+        "maxmemory_human": human(maxmemory),
         "maxmemory_policy": "noeviction",
         "mem_allocator": "libc",
+        "active_defrag_running": 0,
     );
 }
 
@@ -184,6 +197,7 @@ fn persistence(text: &mut String, serving: &mut Serving<'_>, stats: &Stats) {
         "aof_current_size": stats.log_bytes,
         "tuckbox_durability": durability,
         "tuckbox_log_bytes": stats.log_bytes,
+        "tuckbox_log_pending": stats.pending,
         "tuckbox_log_syncs": stats.log_syncs,
         "tuckbox_checkpoints": stats.checkpoints,
     );
@@ -191,23 +205,44 @@ fn persistence(text: &mut String, serving: &mut Serving<'_>, stats: &Stats) {
 
 fn stats(text: &mut String, serving: &mut Serving<'_>, stats: &Stats) {
     let hall = &mut *serving.hall;
-    let rate = hall.counters.rate(hall.now);
+    let (processed, errors) = {
+        let said = hall.heard.lock();
+        (said.tally.commands, said.tally.errors)
+    };
+    let [commands, received, sent] = hall.counters.rates(hall.now, processed);
     let counters = &hall.counters;
+    let since = hall.stats_before;
     lines!(text,
         "total_connections_received": counters.connections,
-        "total_commands_processed": counters.commands,
-        "instantaneous_ops_per_sec": rate,
+        "total_commands_processed": processed,
+        "instantaneous_ops_per_sec": commands as u64,
         "total_net_input_bytes": counters.received,
         "total_net_output_bytes": counters.sent,
+        "total_net_repl_input_bytes": 0,
+        "total_net_repl_output_bytes": 0,
+        "instantaneous_input_kbps": format_args!("{:.2}", received / 1024.0),
+        "instantaneous_output_kbps": format_args!("{:.2}", sent / 1024.0),
         "rejected_connections": counters.rejected,
-        "tuckbox_cut_connections": counters.cut,
-        "expired_keys": stats.expired,
+        "tuckbox_idle_disconnections": counters.cut_idle,
+        "client_query_buffer_limit_disconnections": counters.cut_input,
+        "client_output_buffer_limit_disconnections": counters.cut_output,
+        "sync_full": 0,
+        "sync_partial_ok": 0,
+        "sync_partial_err": 0,
+        "expired_keys": stats.expired.saturating_sub(since.expired),
         "evicted_keys": 0,
-        "tuckbox_keys_dropped_from_memory": stats.evicted,
-        "total_error_replies": counters.errors,
-        "acl_access_denied_auth": counters.failed_logins,
+        "keyspace_hits": stats.hits.saturating_sub(since.hits),
+        "keyspace_misses": stats.misses.saturating_sub(since.misses),
+        "tuckbox_keys_dropped_from_memory": stats.evicted.saturating_sub(since.evicted),
         "pubsub_channels": 0,
         "pubsub_patterns": 0,
+        "latest_fork_usec": 0,
+        "total_forks": 0,
+        "migrate_cached_sockets": 0,
+        "total_error_replies": errors,
+        "total_reads_processed": counters.reads,
+        "total_writes_processed": counters.writes,
+        "acl_access_denied_auth": counters.failed_logins,
     );
 }
 
@@ -217,20 +252,30 @@ fn replication(text: &mut String, serving: &mut Serving<'_>, _: &Stats) {
         "connected_slaves": 0,
         "master_failover_state": "no-failover",
         "master_replid": serving.hall.run_id,
+        "master_replid2": format_args!("{:040}", 0),
         "master_repl_offset": 0,
+        "second_repl_offset": -1,
         "repl_backlog_active": 0,
+        "repl_backlog_first_byte_offset": 0,
+        "repl_backlog_histlen": 0,
     );
 }
 
 fn cpu(text: &mut String, _: &mut Serving<'_>, _: &Stats) {
-    if let Some((user, system)) = process::cpu_seconds() {
-        line(text, format_args!("used_cpu_sys:{system:.6}"));
-        line(text, format_args!("used_cpu_user:{user:.6}"));
+    if let Some([user, system, user_children, system_children]) = process::cpu_seconds() {
+        for (name, seconds) in [
+            ("sys", system),
+            ("user", user),
+            ("sys_children", system_children),
+            ("user_children", user_children),
+        ] {
+            line(text, format_args!("used_cpu_{name}:{seconds:.6}"));
+        }
     }
 }
 
 fn commandstats(text: &mut String, serving: &mut Serving<'_>, _: &Stats) {
-    for (name, calls) in serving.hall.counters.calls() {
+    for (name, calls) in serving.hall.heard.lock().tally.calls() {
         let micros = calls.took.as_secs_f64() * 1e6;
         let each = if calls.count > 0 { micros / calls.count as f64 } else { 0.0 };
         line(
@@ -245,13 +290,31 @@ fn commandstats(text: &mut String, serving: &mut Serving<'_>, _: &Stats) {
 }
 
 fn errorstats(text: &mut String, serving: &mut Serving<'_>, _: &Stats) {
-    for (code, count) in &serving.hall.counters.codes {
+    for (code, count) in &serving.hall.heard.lock().tally.codes {
         line(text, format_args!("errorstat_{code}:count={count}"));
     }
 }
 
-/// How many keys expire is not counted: most of them may be on disk alone.
+fn latencystats(text: &mut String, serving: &mut Serving<'_>, _: &Stats) {
+    for (name, calls) in serving.hall.heard.lock().tally.calls() {
+        let Some(times) = &calls.times else { continue };
+        let [half, most, nearly_all] = [50.0, 99.0, 99.9].map(|percent| times.percentile(percent));
+        line(
+            text,
+            format_args!(
+                "latency_percentiles_usec_{name}:p50={half:.3},p99={most:.3},p99.9={nearly_all:.3}"
+            ),
+        );
+    }
+}
+
+/// How many keys expire is not counted: most of them may be on disk alone. Nor are
+/// the keys, for a moment after a crash: clients that ask for `INFO` to see whether a
+/// server is ready would keep all others waiting.
 fn keyspace(text: &mut String, _: &mut Serving<'_>, stats: &Stats) {
+    if stats.pending > 0 {
+        return;
+    }
     for (db, &keys) in stats.keys_by_db.iter().enumerate().filter(|(_, keys)| **keys > 0) {
         line(text, format_args!("db{db}:keys={keys}"));
     }

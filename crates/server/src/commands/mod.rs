@@ -1,14 +1,18 @@
 //! The commands that concern the server and other clients: one file per group.
 
+mod access;
 mod acl;
 mod admin;
 mod client;
 mod command;
 mod config;
 mod debug;
+mod docs;
 mod help;
 mod info;
+pub(crate) mod latency;
 pub(crate) mod monitor;
+mod secrets;
 pub(crate) mod slowlog;
 
 use tuckbox_engine::Request;
@@ -35,11 +39,11 @@ pub(crate) fn run(serving: &mut Serving<'_>, mut request: Request<'_>) -> Answer
         "auth" => client::auth(serving, request.command),
         "client" => client::run(serving, subcommand, &request),
         "command" => command::run(subcommand, request.command),
-        "config" => config::run(serving, subcommand, request.command),
+        "config" => config::run(serving, subcommand, &mut request),
         "debug" => debug::run(serving, &request),
         "info" => info::run(serving, &mut request),
-        "latency" => slowlog::latency(subcommand),
-        "monitor" => monitor::begin(serving),
+        "latency" => latency::run(serving, subcommand, request.command),
+        "monitor" => monitor::begin(serving, &request),
         "slowlog" => slowlog::run(serving, subcommand, request.command),
         _ => admin::run(serving, &mut request),
     }

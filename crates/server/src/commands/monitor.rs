@@ -1,33 +1,42 @@
 //! `MONITOR`: every command as it was run.
 
-use std::net::SocketAddr;
+use std::fmt::Display;
 
+use tuckbox_engine::Request;
 use tuckbox_resp::{Command, Reply};
 
-use super::{Answer, is};
+use super::{
+    Answer,
+    secrets::{REDACTED, hides},
+};
 use crate::{host::Serving, server::Hall};
 
 /// Bytes of commands that a monitoring client may be behind; then it is cut.
-const BEHIND_MAX: usize = 32 << 20;
+pub(crate) const BEHIND_MAX: usize = 32 << 20;
 
-pub(super) fn begin(serving: &mut Serving<'_>) -> Answer {
+/// Has the client see every command. Not from within a transaction: its lines would
+/// stand amid the replies.
+pub(super) fn begin(serving: &mut Serving<'_>, request: &Request<'_>) -> Answer {
+    if request.locked {
+        return Err("ERR MONITOR isn't allowed for DENY BLOCKING client".into());
+    }
     if !serving.link.monitors {
         serving.link.monitors = true;
         serving.hall.monitors.push(serving.index);
+        serving.hall.heard.lock().monitored = true;
     }
     Ok(Reply::OK)
 }
 
 impl Hall {
-    /// Shows a command to those who monitor.
-    pub(crate) fn show_monitors(
-        &mut self,
-        unix_ms: u64,
-        db: usize,
-        address: SocketAddr,
-        command: &Command,
-    ) {
-        let line = line(unix_ms, db, address, command);
+    /// Forgets a connection that has monitored.
+    pub(crate) fn forget_monitor(&mut self, index: usize) {
+        self.monitors.retain(|&monitor| monitor != index);
+        self.heard.lock().monitored = !self.monitors.is_empty();
+    }
+
+    /// Shows lines to those who monitor.
+    pub(crate) fn show_monitors(&mut self, lines: &str) {
         for &index in &self.monitors {
             // One whose own command this is, is not at its place; such commands
             // are not shown.
@@ -35,9 +44,12 @@ impl Hall {
             let output = &mut peer.link.output;
             // If there was something already, it is known that this is to be sent.
             let first = output.is_empty();
-            output.buf.extend_from_slice(line.as_bytes());
+            output.buf.extend_from_slice(lines.as_bytes());
             let behind = output.len() > BEHIND_MAX;
-            peer.link.cut |= behind;
+            if behind && !peer.link.cut {
+                peer.link.cut = true;
+                self.counters.cut_output += 1;
+            }
             if first || behind {
                 self.touched.push(index);
             }
@@ -45,13 +57,13 @@ impl Hall {
     }
 }
 
-fn line(unix_ms: u64, db: usize, address: SocketAddr, command: &Command) -> String {
-    let mut line = format!("+{}.{:03}000 [{db} {address}]", unix_ms / 1000, unix_ms % 1000);
-    let secret = is_secret(command);
+/// A command as it is shown; `from` is the client's address.
+pub(crate) fn line(unix_ms: u64, db: usize, from: &impl Display, command: &Command) -> String {
+    let mut line = format!("+{}.{:03}000 [{db} {from}]", unix_ms / 1000, unix_ms % 1000);
     for (index, arg) in command.iter().enumerate() {
         line.push_str(" \"");
-        if secret && index > 0 {
-            line.push_str("(redacted)");
+        if hides(command, index) {
+            line.push_str(REDACTED);
         } else {
             quote(arg, &mut line);
         }
@@ -59,15 +71,6 @@ fn line(unix_ms: u64, db: usize, address: SocketAddr, command: &Command) -> Stri
     }
     line.push_str("\r\n");
     line
-}
-
-/// Whether the arguments can hold a password.
-pub(super) fn is_secret(command: &Command) -> bool {
-    let name = command.name();
-    let sets = |arg: &[u8]| is(arg, "requirepass") || is(arg, "masterauth");
-    is(name, "auth")
-        || is(name, "hello") && command.len() > 2
-        || is(name, "config") && command.iter_from(2).any(sets)
 }
 
 /// Appends `bytes` as they are written between quotes.
@@ -93,8 +96,7 @@ mod tests {
 
     #[test]
     fn arguments_are_shown_quoted_and_passwords_are_not() {
-        let address = "127.0.0.1:9".parse().unwrap();
-        let shown = |command: &Command| line(1_700_000_000_123, 2, address, command);
+        let shown = |command: &Command| line(1_700_000_000_123, 2, &"127.0.0.1:9", command);
         assert_eq!(
             shown(&cmd!("set", "a\n\"", b"\x01\xff")),
             "+1700000000.123000 [2 127.0.0.1:9] \"set\" \"a\\n\\\"\" \"\\x01\\xff\"\r\n"

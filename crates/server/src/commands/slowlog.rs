@@ -1,11 +1,15 @@
-//! `SLOWLOG`, and `LATENCY` without a monitor of latency.
+//! `SLOWLOG`: the commands that took the longest.
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use tuckbox_resp::{Command, Reply};
 
-use super::{Answer, integer, monitor::is_secret, number, text};
+use super::{
+    Answer, integer, number,
+    secrets::{REDACTED, hides},
+    text,
+};
 use crate::host::Serving;
 
 /// Arguments of one command, and bytes of one argument, that are kept.
@@ -50,11 +54,11 @@ impl SlowLog {
 
 /// What is kept of a command's arguments.
 fn kept(command: &Command) -> Vec<Bytes> {
-    if is_secret(command) {
-        return vec![Bytes::copy_from_slice(command.name()), Bytes::from_static(b"(redacted)")];
-    }
     let shown = if command.len() > ARGS_KEPT { ARGS_KEPT - 1 } else { command.len() };
-    let mut args: Vec<Bytes> = command.iter().take(shown).map(kept_arg).collect();
+    let kept = command.iter().take(shown).enumerate().map(|(index, arg)| {
+        if hides(command, index) { Bytes::from_static(REDACTED.as_bytes()) } else { kept_arg(arg) }
+    });
+    let mut args: Vec<Bytes> = kept.collect();
     if shown < command.len() {
         args.push(format!("... ({} more arguments)", command.len() - shown).into());
     }
@@ -101,17 +105,6 @@ impl Entry {
             text(&self.address.to_string()),
             text(&self.name),
         ])
-    }
-}
-
-/// `LATENCY`: nothing is sampled, as in a Redis whose `latency-monitor-threshold`
-/// is 0.
-pub(super) fn latency(subcommand: &str) -> Answer {
-    match subcommand {
-        "latest" | "history" => Ok(Reply::Array(Vec::new())),
-        "reset" => Ok(Reply::Integer(0)),
-        "histogram" => Ok(Reply::Map(Vec::new())),
-        _ => Err("ERR latency is not sampled here; see SLOWLOG and INFO commandstats".into()),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tuckbox_engine::{Connection, LogError, Position};
+use tuckbox_engine::{Connection, Demand, LogError, Position};
 use tuckbox_resp::{
-    Command, ErrorReply, Protocol, Reply,
+    Command, ErrorReply, Protocol, Reply, RequestError,
     table::{self, CommandSpec, Flags},
     write_reply,
 };
@@ -31,8 +31,21 @@ enum Executed {
     Some,
     /// Some: others have waited for long enough.
     Late,
-    /// They have to wait, and it is known for what.
-    Held,
+    /// They have to wait until a pause is over.
+    Paused,
+    /// They have to wait until the engine has room.
+    Crowded,
+}
+
+/// What became of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ran {
+    /// It was answered; this has to be durable before its reply leaves.
+    Done(Position),
+    /// It has to wait until a pause is over.
+    Paused,
+    /// It has to wait until the engine has room.
+    Crowded,
 }
 
 /// How long requests of one connection are executed before others have their turn;
@@ -63,7 +76,7 @@ impl Server {
             }
             Fate::Goes => {
                 if peer.link.monitors {
-                    self.hall.monitors.retain(|&monitor| monitor != index);
+                    self.hall.forget_monitor(index);
                 }
                 self.waits.heard(&mut peer.link, &self.engine);
                 drop(peer);
@@ -94,6 +107,7 @@ impl Server {
                     Err(_) => return Fate::Goes,
                 }
                 self.hall.counters.sent += link.output.sent - before;
+                self.hall.counters.writes += 1;
             }
             if link.ends {
                 return if link.output.is_empty() { Fate::Goes } else { Fate::Stays };
@@ -103,7 +117,7 @@ impl Server {
                 Executed::Late => break,
                 // As in Redis, who leaves during a pause does not wait for its end: else
                 // those who left could keep out who might end it.
-                Executed::Held if link.held.is_some() && link.no_more => return Fate::Goes,
+                Executed::Paused if link.no_more => return Fate::Goes,
                 Executed::All if link.readable => {}
                 _ => return Fate::Stays,
             }
@@ -115,7 +129,7 @@ impl Server {
                 Ok(Heard::End) => link.ends = true,
                 Ok(Heard::TooMuch) => {
                     tracing::warn!(from = %link.address, "a client is cut: it sent more than may wait");
-                    self.hall.counters.cut += 1;
+                    self.hall.counters.cut_input += 1;
                     return Fate::Goes;
                 }
                 Err(_) => return Fate::Goes,
@@ -130,6 +144,9 @@ impl Server {
         if !peer.link.unparsed || peer.link.ends {
             return Executed::All;
         }
+        if peer.link.crowded {
+            return Executed::Crowded;
+        }
         let from = peer.link.output.len();
         let mut position = Position::NONE;
         peer.link.active = self.hall.now;
@@ -140,33 +157,28 @@ impl Server {
             if peer.link.output.len() >= OUTPUT_HIGH {
                 break Executed::Some;
             }
-            // Any of them may have filled the log.
-            if !self.waits.has_room(&self.engine, index) {
-                break Executed::Held;
-            }
             // That clock is read after each command.
             if self.hall.clock.saturating_duration_since(begun) > TURN {
                 break Executed::Late;
             }
             let link = &mut peer.link;
-            let before = link.input.len();
-            let command = match link.held.take() {
-                Some(held) => Ok(Some(held)),
-                None => link.parser.parse(&mut link.input),
-            };
-            match command {
+            match link.next_request() {
                 Ok(Some(command)) => {
-                    link.request = before - link.input.len();
                     if !link.input.is_empty() && !corked {
                         self.engine.cork();
                         corked = true;
                     }
-                    match self.execute(index, peer, &command) {
-                        Some(needs) => position = position.max(needs),
-                        None => {
-                            peer.link.held = Some(command);
-                            break Executed::Held;
+                    let held = match self.execute(index, peer, &command) {
+                        Ran::Done(needs) => {
+                            position = position.max(needs);
+                            None
                         }
+                        Ran::Paused => Some(Executed::Paused),
+                        Ran::Crowded => Some(Executed::Crowded),
+                    };
+                    if let Some(held) = held {
+                        peer.link.held = Some(command);
+                        break held;
                     }
                     if peer.link.ends || peer.link.cut {
                         break Executed::All;
@@ -179,7 +191,7 @@ impl Server {
                 Err(error) => {
                     link.ends = true;
                     let reply = Reply::Error(ErrorReply::from(error));
-                    self.hall.counters.refused(None, &reply);
+                    self.hall.refused(None, &reply);
                     self.answer(peer, &reply);
                     break Executed::All;
                 }
@@ -188,15 +200,16 @@ impl Server {
         if corked {
             self.engine.uncork();
         }
-        peer.link.request = 0;
+        if peer.link.held.is_none() {
+            peer.link.request = 0;
+        }
         peer.link.output.gate(from, position);
         self.waits.heard(&mut peer.link, &self.engine);
         executed
     }
 
-    /// Executes one request; returns what has to be durable before its reply
-    /// leaves. `None` when it has to wait.
-    fn execute(&mut self, index: usize, peer: &mut Peer, command: &Command) -> Option<Position> {
+    /// Executes one request, or none of it.
+    fn execute(&mut self, index: usize, peer: &mut Peer, command: &Command) -> Ran {
         let spec = table::lookup(command.name()).and_then(|spec| spec.resolve(command));
         if spec.is_none() && is_http(command.name()) {
             tracing::warn!(
@@ -204,22 +217,28 @@ impl Server {
                 "possible attack: a web page has a browser send HTTP here; the connection is closed"
             );
             peer.link.cut = true;
-            return Some(Position::NONE);
+            return Ran::Done(Position::NONE);
         }
-        if self.hall.pause.is_some_and(|pause| pause.holds(spec, &peer.session)) {
-            self.hall.paused.push(index);
-            return None;
-        }
-        self.hall.counters.commands += 1;
         if !peer.link.logged_in && self.hall.settings.password.is_none() {
             // There was one when it connected.
             peer.link.let_in();
         }
         if !peer.link.logged_in && !spec.is_some_and(|spec| spec.flags.contains(Flags::NO_AUTH)) {
             let reply = peer.session.refuse(command, "NOAUTH Authentication required.".into());
-            self.hall.counters.refused(spec, &reply);
+            self.hall.refused(spec, &reply);
             self.answer(peer, &reply);
-            return Some(Position::NONE);
+            return Ran::Done(Position::NONE);
+        }
+        // Who only reads waits for nobody's writes. Any command may have filled the log.
+        let demand = spec.map_or(Demand::Nothing, |spec| peer.session.demand(spec));
+        if !self.waits.admits(&self.engine, index, &mut peer.link, demand) {
+            return Ran::Crowded;
+        }
+        if let (Some(pause), Some(spec)) = (self.hall.pause, spec)
+            && pause.holds(spec, command, &peer.session)
+        {
+            self.hall.paused.push(index);
+            return Ran::Paused;
         }
         let Peer { session, link } = peer;
         let in_transaction = session.queued().is_some();
@@ -239,10 +258,10 @@ impl Server {
                     _ => {}
                 }
             }
-            _ => self.hall.counters.refused(spec, &executed.reply),
+            _ => self.hall.refused(spec, &executed.reply),
         }
         self.answer(peer, &executed.reply);
-        Some(position)
+        Ran::Done(position)
     }
 
     /// Puts a reply into the output, unless the client wants none.
@@ -266,7 +285,7 @@ impl Hall {
     fn reset(&mut self, index: usize, link: &mut Link) {
         if link.monitors {
             link.monitors = false;
-            self.monitors.retain(|&monitor| monitor != index);
+            self.forget_monitor(index);
         }
         link.replies = ReplyMode::On;
         link.logged_in = self.settings.password.is_none();
@@ -275,19 +294,26 @@ impl Hall {
 }
 
 impl Pause {
-    /// Whether it holds a command back.
-    fn holds(self, spec: Option<&'static CommandSpec>, session: &Connection) -> bool {
-        let Some(spec) = spec else { return self.all };
-        if spec.name == "client|unpause" {
-            return false;
-        }
-        let writes = Flags::WRITE.union(Flags::MAY_REPLICATE);
-        let may_write = spec.flags.intersects(writes) && session.queued().is_none();
-        self.all || may_write || spec.name == "exec"
+    /// Whether it holds a command back. What is refused anyway is not held.
+    fn holds(self, spec: &'static CommandSpec, command: &Command, session: &Connection) -> bool {
+        spec.arity_ok(command.len())
+            && spec.name != "client|unpause"
+            && (self.all || session.may_write(spec, command))
     }
 }
 
 impl Link {
+    /// The request to be executed next: the one that was held, or one that came in.
+    fn next_request(&mut self) -> Result<Option<Command>, RequestError> {
+        if let Some(held) = self.held.take() {
+            return Ok(Some(held));
+        }
+        let before = self.input.len();
+        let parsed = self.parser.parse(&mut self.input);
+        self.request = before - self.input.len();
+        parsed
+    }
+
     /// Takes note that the client may give commands.
     pub(crate) fn let_in(&mut self) {
         self.logged_in = true;

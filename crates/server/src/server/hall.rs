@@ -3,19 +3,25 @@
 use std::{
     io::Write,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use mio::{Interest, Registry, Token, net::TcpStream};
+use mio::{
+    Interest, Registry, Token,
+    net::{TcpListener, TcpStream},
+};
 use socket2::{SockRef, TcpKeepalive};
-use tuckbox_engine::Connection;
+use tuckbox_engine::{Clock, Connection, Stats};
+use tuckbox_resp::{Reply, table::CommandSpec};
 
 use super::peer::{Link, Peer};
 use crate::{
-    commands::slowlog::SlowLog,
+    commands::{latency::Latency, slowlog::SlowLog},
     config::Config,
     counters::Counters,
     error::ServerError,
+    heard::Heard,
     process::most_clients,
     settings::{OutputLimit, Settings},
 };
@@ -41,6 +47,7 @@ pub(crate) struct Hall {
     pub(crate) config: Config,
     pub(crate) settings: Settings,
     pub(crate) counters: Counters,
+    pub(crate) heard: Arc<Heard>,
     pub(crate) peers: Peers,
     /// When the present round of the loop began.
     pub(crate) now: Instant,
@@ -57,6 +64,11 @@ pub(crate) struct Hall {
     /// When the command that is running began.
     pub(crate) clock: Instant,
     pub(crate) slow: SlowLog,
+    pub(crate) latency: Latency,
+    /// Where the server is to listen from now on.
+    pub(crate) moves_to: Option<TcpListener>,
+    /// What the engine had counted when the counters were reset.
+    pub(crate) stats_before: Stats,
     /// The most that keys and values were seen to take.
     pub(crate) memory_peak: usize,
     /// Tells this run of the server from others: 40 hexadecimal digits.
@@ -130,7 +142,11 @@ impl Peers {
 }
 
 impl Hall {
-    pub(crate) fn new(config: Config, local: SocketAddr) -> Result<Self, ServerError> {
+    pub(crate) fn new(
+        config: Config,
+        local: SocketAddr,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ServerError> {
         let now = Instant::now();
         let mut id = [0; 20];
         getrandom::fill(&mut id).map_err(|error| ServerError::System {
@@ -142,6 +158,7 @@ impl Hall {
             settings: settings_within_reach(&config),
             config,
             counters: Counters::new(now),
+            heard: Arc::new(Heard::new(clock)),
             peers: Peers::default(),
             now,
             since: now,
@@ -151,12 +168,22 @@ impl Hall {
             paused: Vec::new(),
             clock: now,
             slow: SlowLog::default(),
+            latency: Latency::default(),
+            moves_to: None,
+            stats_before: Stats::default(),
             memory_peak: 0,
             run_id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
             tended: now,
             mindful: false,
             ends: false,
         })
+    }
+
+    /// Notes that a command was refused before it ran.
+    pub(crate) fn refused(&self, spec: Option<&'static CommandSpec>, reply: &Reply) {
+        let mut said = self.heard.lock();
+        said.tally.refused(spec);
+        said.tally.note_reply(reply);
     }
 
     /// Takes a new connection in, or tells it that there are too many.
@@ -194,6 +221,7 @@ impl Hall {
         let local = stream.local_addr().unwrap_or(self.local);
         let mut link = Link::new(stream, address, local, self.now);
         link.logged_in = self.settings.password.is_none();
+        link.parser.set_limits(self.settings.request_limits());
         link.parser.require_login(!link.logged_in);
         self.peers.put(index, Box::new(Peer { session, link }));
     }
@@ -234,12 +262,14 @@ impl Hall {
         for (index, peer) in self.peers.iter_mut() {
             let link = &mut peer.link;
             let idle = now.saturating_duration_since(link.active);
-            let idle = timeout > Duration::ZERO && idle > timeout && !link.monitors && !link.waits;
+            let waits = link.waits || link.monitors || link.crowded;
+            let idle = timeout > Duration::ZERO && idle > timeout && !waits;
             let too_slow = link.is_too_slow(limit, now);
             self.mindful |= link.ends || link.slow_since.is_some();
             if idle || too_slow {
                 link.cut = true;
-                self.counters.cut += 1;
+                self.counters.cut_idle += u64::from(idle);
+                self.counters.cut_output += u64::from(too_slow && !idle);
                 self.touched.push(index);
             }
         }

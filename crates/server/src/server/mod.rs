@@ -19,7 +19,8 @@ mod waits;
 use std::{
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -53,6 +54,10 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// How long replies may take to become durable when the server ends.
 const LAST_WAIT: Duration = Duration::from_secs(10);
+
+/// How long closing the engine may take then. With what is before, that ends within
+/// the 30 seconds that most supervisors give a process.
+const CLOSE_WAIT: Duration = Duration::from_secs(15);
 
 /// A server on one address, over one engine.
 #[derive(Debug)]
@@ -91,8 +96,12 @@ impl Server {
         let bell = Bell::new(poll.registry(), BELL);
         let bell = Arc::new(bell.map_err(ServerError::system("an event"))?);
         let local = listener.local_addr().map_err(ServerError::system("the address"))?;
+        let mut hall = Hall::new(config, local, Arc::clone(engine.clock()))?;
+        hall.settings.port = local.port();
+        hall.settings.memory_limit = engine.memory_limit();
+        engine.listen_to_scripts(hall.heard.clone());
         Ok(Self {
-            hall: Hall::new(config, local)?,
+            hall,
             waits: Waits::new(&bell),
             poll,
             listener,
@@ -175,7 +184,8 @@ impl Server {
         if !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        let due = self.accept_after.into_iter().chain(self.hall.next_due()).min();
+        let due = self.accept_after.into_iter().chain(self.hall.next_due()).chain(self.waits.due());
+        let due = due.min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
     }
 
@@ -184,6 +194,9 @@ impl Server {
         if self.accept_after.is_some_and(|due| due <= self.hall.now) {
             self.accept_after = None;
             self.accept();
+        }
+        if let Some(listener) = self.hall.moves_to.take() {
+            self.move_to(listener);
         }
         self.hall.tend(&mut self.again);
         self.settle();
@@ -196,6 +209,19 @@ impl Server {
         // that monitor could let each other go on for ever.
         let touched = self.take_touched();
         self.again.extend(touched);
+    }
+
+    /// Listens on another port, as `CONFIG SET port` asked.
+    fn move_to(&mut self, mut listener: TcpListener) {
+        let registered = self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE);
+        match registered.and_then(|()| listener.local_addr()) {
+            Ok(local) => {
+                tracing::info!(%local, "listens on another port");
+                self.hall.local = local;
+                self.listener = listener;
+            }
+            Err(error) => tracing::error!(%error, "cannot listen on another port"),
+        }
     }
 
     fn take_touched(&mut self) -> Vec<usize> {
@@ -239,15 +265,35 @@ impl Server {
     fn finish(mut self) -> Result<(), ServerError> {
         drop(self.listener);
         let until = Instant::now() + LAST_WAIT;
-        self.waits.finish(&self.engine, &mut self.hall, until);
+        let given_up = self.waits.finish(&self.engine, &mut self.hall, until);
+        if given_up > 0 {
+            tracing::error!(
+                clients = given_up,
+                "replies are withheld: what they say is not known to be on disk"
+            );
+        }
         self.hall.peers.clear();
-        self.engine.close().map_err(ServerError::Close)?;
+        close(self.engine)?;
         tracing::info!("everything is saved");
         Ok(())
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// Closes the engine, in time: a disk that does not answer holds up nobody who waits
+/// for the server to end.
+fn close(engine: Engine) -> Result<(), ServerError> {
+    let (done, closed) = mpsc::channel();
+    let closing = thread::Builder::new().name("tuckbox-close".to_owned());
+    closing
+        .spawn(move || done.send(engine.close()))
+        .map_err(ServerError::system("a thread to close the database"))?;
+    match closed.recv_timeout(CLOSE_WAIT) {
+        Ok(result) => result.map_err(ServerError::Close),
+        Err(_) => Err(ServerError::SlowClose(CLOSE_WAIT)),
+    }
+}
+
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::STREAM,

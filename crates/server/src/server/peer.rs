@@ -9,7 +9,7 @@ use std::{
 
 use bytes::BytesMut;
 use mio::{event::Event, net::TcpStream};
-use tuckbox_engine::Connection;
+use tuckbox_engine::{Connection, Room};
 use tuckbox_resp::{Command, Limits, RequestParser};
 
 use super::output::Output;
@@ -37,8 +37,13 @@ pub(crate) struct Link {
     pub(crate) parser: RequestParser,
     pub(crate) input: BytesMut,
     pub(crate) output: Output,
-    /// A command that has to wait: the server is paused for it.
+    /// A command that has to wait: the server is paused for it, or the engine has no
+    /// room for what it writes.
     pub(crate) held: Option<Command>,
+    /// The room that the held command waits for.
+    pub(crate) room: Option<Room>,
+    /// It is among those that wait for room.
+    pub(crate) crowded: bool,
     /// There may be more to read.
     pub(crate) readable: bool,
     /// The client has closed its side: no event will tell of the end.
@@ -106,6 +111,8 @@ impl Link {
             input: BytesMut::new(),
             output: Output::default(),
             held: None,
+            room: None,
+            crowded: false,
             readable: false,
             no_more: false,
             writable: true,
@@ -156,6 +163,7 @@ impl Link {
                 // Less than asked for: there is no more, or an event will say so.
                 self.readable = read == scratch.len() || self.no_more;
                 counters.received += read as u64;
+                counters.reads += 1;
                 self.unparsed = true;
                 if self.input.is_empty() && self.input.capacity() > KEPT_BYTES {
                     self.input = BytesMut::new();

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use tuckbox_engine::{Durable, Engine, LogError, Position, Room};
+use tuckbox_engine::{Demand, Durable, Engine, LogError, Position};
 
 use super::{Server, bell::Bell, hall::Hall, peer::Link};
 
@@ -26,9 +26,12 @@ pub(crate) struct Waits {
     /// since; and how many of them are still worth waiting for.
     awaited: usize,
     awaited_enough: usize,
-    /// Connections with requests that wait for room in the log.
+    /// Connections with a command that waits for room.
     crowd: Vec<usize>,
-    room: Option<Room>,
+    /// One of them waits for the log.
+    log_is_full: bool,
+    /// When the first of them has waited long enough for memory.
+    due: Option<Instant>,
 }
 
 impl std::fmt::Debug for Waits {
@@ -47,7 +50,8 @@ impl Waits {
             awaited: 0,
             awaited_enough: 0,
             crowd: Vec::new(),
-            room: None,
+            log_is_full: false,
+            due: None,
         }
     }
 
@@ -74,19 +78,56 @@ impl Waits {
         }
     }
 
-    /// Whether a command may be executed, as far as the log has room for what it
-    /// writes. If not, connection `index` is gone on with when it has.
-    pub(crate) fn has_room(&mut self, engine: &Engine, index: usize) -> bool {
-        if engine.has_room() {
+    /// Whether the engine has room for what the next command of connection `index`
+    /// may write. If not, it is gone on with when there is, or when it has waited
+    /// long enough.
+    pub(crate) fn admits(
+        &mut self,
+        engine: &Engine,
+        index: usize,
+        link: &mut Link,
+        demand: Demand,
+    ) -> bool {
+        if link.room.is_none() && engine.has_room(demand) {
             return true;
         }
-        let room = self.room.get_or_insert_with(|| engine.room());
-        if Pin::new(room).poll(&mut Context::from_waker(&self.waker)).is_ready() {
-            self.room = None;
+        let room = link.room.get_or_insert_with(|| engine.room(demand));
+        if Pin::new(&mut *room).poll(&mut Context::from_waker(&self.waker)).is_ready() {
+            link.room = None;
             return true;
         }
+        self.log_is_full |= !engine.has_room(Demand::Log);
+        self.due = self.due.into_iter().chain(room.due()).min();
+        link.crowded = true;
         self.crowd.push(index);
         false
+    }
+
+    /// When some of those who wait for room need not wait any longer, though nothing
+    /// tells so.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether one of those who wait for room may have it.
+    fn is_eased(&self, engine: &Engine) -> bool {
+        !self.crowd.is_empty()
+            && (engine.has_room(Demand::Memory)
+                || self.log_is_full && engine.has_room(Demand::Log)
+                || self.due.is_some_and(|due| due <= Instant::now()))
+    }
+
+    /// Those who wait for room: all have to ask again.
+    fn disperse(&mut self, hall: &mut Hall) -> Vec<usize> {
+        self.log_is_full = false;
+        self.due = None;
+        let crowd = std::mem::take(&mut self.crowd);
+        for &index in &crowd {
+            if let Some(peer) = hall.peers.get_mut(index) {
+                peer.link.crowded = false;
+            }
+        }
+        crowd
     }
 
     /// What the answer is to the question that was put to the engine.
@@ -105,20 +146,23 @@ impl Waits {
     }
 
     /// Waits for everything that replies wait for, until `until` at the most, and
-    /// sends them.
-    pub(crate) fn finish(&mut self, engine: &Engine, hall: &mut Hall, until: Instant) {
+    /// sends them. Returns of how many connections replies were given up.
+    pub(crate) fn finish(&mut self, engine: &Engine, hall: &mut Hall, until: Instant) -> usize {
+        let mut given_up = 0;
         for index in std::mem::take(&mut self.peers) {
             let Some(peer) = hall.peers.get_mut(index) else { continue };
             let output = &mut peer.link.output;
             while let Some(position) = output.waits_for(|position| engine.is_durable(position)) {
-                if Instant::now() > until || engine.wait_durable(position).is_err() {
+                if !matches!(engine.wait_durable_until(position, until), Some(Ok(()))) {
                     output.cut_at_gate();
+                    given_up += 1;
                     break;
                 }
             }
             // The client is gone when it does not take this at once.
             _ = output.send(&mut peer.link.stream);
         }
+        given_up
     }
 }
 
@@ -126,11 +170,8 @@ impl Server {
     /// Sends the replies that have become durable, and asks the engine for the
     /// next.
     pub(super) fn settle(&mut self) {
-        if self.waits.room.is_some() && self.engine.has_room() {
-            self.waits.room = None;
-        }
-        if self.waits.room.is_none() {
-            self.again.append(&mut self.waits.crowd);
+        if self.waits.is_eased(&self.engine) {
+            self.again.append(&mut self.waits.disperse(&mut self.hall));
         }
         loop {
             if let Some(answer) = self.waits.answer(&self.engine) {

@@ -98,6 +98,32 @@ fn a_pause_holds_writes_back_and_lets_reads_through() {
 }
 
 #[test]
+fn a_pause_of_writes_knows_scripts_and_transactions_that_only_read() {
+    let server = Running::in_memory();
+    let (mut one, mut two) = (server.connect(), server.connect());
+    let reads = "#!lua flags=no-writes\nreturn 7";
+    let sha = text(one.call(&cmd!("SCRIPT", "LOAD", reads)));
+    one.call(&cmd!("CLIENT", "PAUSE", 100_000, "WRITE"));
+    assert_eq!(one.call(&cmd!("EVAL", reads, 0)), Reply::Integer(7));
+    assert_eq!(one.call(&cmd!("EVALSHA", sha.as_str(), 0)), Reply::Integer(7));
+    assert_eq!(one.call(&cmd!("EVAL_RO", "return 8", 0)), Reply::Integer(8));
+    one.call(&cmd!("MULTI"));
+    one.call(&cmd!("GET", "a"));
+    one.call(&cmd!("EVAL", reads, 0));
+    let seen = one.call(&cmd!("EXEC"));
+    assert_eq!(seen, Reply::Array(vec![Reply::Null, Reply::Integer(7)]));
+    // What is wrong is told at once.
+    assert!(matches!(one.call(&cmd!("SET", "a")), Reply::Error(_)));
+    assert!(matches!(one.call(&cmd!("NONSENSE")), Reply::Error(_)));
+    two.send(b"EVAL \"return 9\" 0\r\n");
+    until("it waits", || {
+        field(&text(one.call(&cmd!("INFO", "clients"))), "blocked_clients") == Some("1")
+    });
+    one.call(&cmd!("CLIENT", "UNPAUSE"));
+    assert_eq!(two.read_reply(), Reply::Integer(9));
+}
+
+#[test]
 fn a_pause_ends_by_itself() {
     let server = Running::in_memory();
     let mut connection = server.connect();

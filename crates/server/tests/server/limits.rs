@@ -57,7 +57,7 @@ fn a_slow_client_is_cut_when_its_replies_pass_the_limit() {
     let mut deaf = server.connect();
     deaf.send(b"GET large\r\n");
     until("it is cut", || {
-        told(&mut watcher, "tuckbox_cut_connections") == 1
+        told(&mut watcher, "client_output_buffer_limit_disconnections") == 1
             && told(&mut watcher, "connected_clients") == 1
     });
 }
@@ -81,7 +81,7 @@ fn a_request_larger_than_may_wait_ends_the_connection() {
     _ = other.write_all(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$4000000\r\n");
     // The server may close while this is sent.
     _ = other.write_all(&vec![b'x'; 4_000_000]);
-    until("it is cut", || told(&mut connection, "tuckbox_cut_connections") == 1);
+    until("it is cut", || told(&mut connection, "client_query_buffer_limit_disconnections") == 1);
     assert_eq!(connection.call(&cmd!("EXISTS", "a")), Reply::Integer(0));
 }
 

@@ -12,4 +12,7 @@ mod program;
 mod protocol;
 mod redis_rs;
 mod running;
+mod scripts;
+mod settings;
 mod transactions;
+mod waiting;

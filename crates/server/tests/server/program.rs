@@ -11,9 +11,9 @@ use tuckbox_test_redis::{Connection, is_installed};
 use crate::running::text;
 
 /// A `tuckbox serve` that ends with this value.
-struct Served {
-    process: Child,
-    port: u16,
+pub(crate) struct Served {
+    pub(crate) process: Child,
+    pub(crate) port: u16,
 }
 
 impl Served {
@@ -29,7 +29,11 @@ impl Served {
         Self::by(shell, arguments, &[])
     }
 
-    fn by(mut command: Command, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn by(
+        mut command: Command,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut process = command
             .arg("serve")
             .args(["--listen", "127.0.0.1:0"])
@@ -46,11 +50,11 @@ impl Served {
         Self { process, port }
     }
 
-    fn connect(&self) -> Connection {
+    pub(crate) fn connect(&self) -> Connection {
         Connection::to(self.port)
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let process = self.process.id().to_string();
         assert!(Command::new("kill").args([name, &process]).status().unwrap().success());
     }

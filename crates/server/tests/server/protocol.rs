@@ -98,3 +98,15 @@ fn each_connection_has_its_own_protocol_and_database() {
     assert_eq!(three.call(&cmd!("GET", "h")), Reply::Null);
     assert_eq!(three.call(&cmd!("SELECT", 16)), Reply::error("ERR DB index is out of range"));
 }
+
+#[test]
+fn an_attribute_comes_before_the_reply_where_there_are_attributes() {
+    let server = Running::in_memory();
+    let mut connection = server.connect();
+    connection.send(b"DEBUG PROTOCOL ATTRIB\r\nHELLO 3\r\nDEBUG PROTOCOL ATTRIB\r\n");
+    let all = String::from_utf8(connection.read_to_end()).unwrap();
+    let reply = "$39\r\nSome real reply following the attribute\r\n";
+    let attribute = "|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n";
+    assert!(all.starts_with(&format!("{reply}%")), "{all}");
+    assert!(all.ends_with(&format!("{attribute}{reply}")), "{all}");
+}

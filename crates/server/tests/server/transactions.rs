@@ -1,6 +1,7 @@
 //! Commands of the server within transactions.
 
 use tuckbox_resp::{Reply, cmd};
+use tuckbox_test_redis::until;
 
 use crate::running::{Running, text};
 
@@ -51,4 +52,27 @@ fn what_may_not_wait_dooms_the_transaction() {
     connection.call(&cmd!("MULTI"));
     assert!(matches!(connection.call(&cmd!("SAVE")), Reply::Error(_)));
     assert!(text(connection.call(&cmd!("EXEC"))).starts_with("EXECABORT"));
+}
+
+#[test]
+fn a_key_that_has_expired_where_it_is_swapped_in_fails_no_transaction() {
+    let server = Running::in_memory();
+    let (mut one, mut two) = (server.connect(), server.connect());
+    two.call(&cmd!("DEBUG", "SET-ACTIVE-EXPIRE", 0));
+    two.call(&cmd!("SELECT", 1));
+    two.call(&cmd!("SET", "k", 1, "PX", 1));
+    two.call(&cmd!("SET", "later", 1, "PX", 1));
+    until("it has expired", || two.call(&cmd!("GET", "later")) == Reply::Null);
+    one.call(&cmd!("WATCH", "k"));
+    two.call(&cmd!("SWAPDB", 0, 1));
+    one.call(&cmd!("MULTI"));
+    one.call(&cmd!("PING"));
+    let done = one.call(&cmd!("EXEC"));
+    assert_eq!(done, Reply::Array(vec![Reply::Simple("PONG".into())]));
+    // One that is there does.
+    two.call(&cmd!("SET", "k", 2));
+    one.call(&cmd!("WATCH", "k"));
+    two.call(&cmd!("SWAPDB", 0, 1));
+    one.call(&cmd!("MULTI"));
+    assert_eq!(one.call(&cmd!("EXEC")), Reply::NullArray);
 }

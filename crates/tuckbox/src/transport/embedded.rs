@@ -7,8 +7,8 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::task::spawn_blocking;
-use tuckbox_engine::{Connection, Durability, Engine, Options, Position};
+use tokio::{task::spawn_blocking, time::timeout_at};
+use tuckbox_engine::{Connection, Demand, Durability, Engine, Options, Position};
 use tuckbox_resp::{Command, Reply, cmd};
 
 use crate::{Error, UrlError, url::percent_decode};
@@ -42,28 +42,43 @@ impl Embedded {
     }
 
     pub(crate) async fn call(&self, command: &Command) -> Result<Reply, Error> {
-        self.engine.room().await;
+        self.room(std::slice::from_ref(command)).await;
         let mut connection = self.take()?;
-        let executed = connection.execute(command);
+        let executed = connection.execute_now(command);
         self.idle.lock().push(connection);
         self.durable(executed.position).await?;
         Ok(executed.reply)
     }
 
     pub(crate) async fn pipeline(&self, commands: &[Command]) -> Result<Vec<Reply>, Error> {
-        self.engine.room().await;
+        self.room(commands).await;
         let (replies, position) = self.execute(commands.iter())?;
         self.durable(position).await?;
         Ok(replies)
     }
 
     pub(crate) async fn transaction(&self, commands: &[Command]) -> Result<Vec<Reply>, Error> {
-        self.engine.room().await;
+        self.room(commands).await;
         let (multi, exec) = (cmd!("MULTI"), cmd!("EXEC"));
         let all = std::iter::once(&multi).chain(commands).chain(std::iter::once(&exec));
         let (replies, position) = self.execute(all)?;
         self.durable(position).await?;
         super::exec_results(replies.into_iter())
+    }
+
+    pub(crate) fn health(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        let health = self.engine.health();
+        if health.is_ok() {
+            return Ok(());
+        }
+        Err(Error::Unhealthy { address: self.address.to_string(), cause: health.to_string() })
+    }
+
+    pub(crate) fn trouble(&self) -> Option<&'static str> {
+        self.engine.health().brief()
     }
 
     /// Writes a checkpoint and releases the directory.
@@ -85,13 +100,29 @@ impl Embedded {
         let mut connection = self.take()?;
         let mut last = Position::NONE;
         let replies = commands.map(|command| {
-            let executed = connection.execute(command);
+            let executed = connection.execute_now(command);
             last = last.max(executed.position);
             executed.reply
         });
         let replies = replies.collect();
         self.idle.lock().push(connection);
         Ok((replies, last))
+    }
+
+    /// Waits until there is room for what `commands` write, without blocking the
+    /// thread.
+    async fn room(&self, commands: &[Command]) {
+        if self.engine.has_room(Demand::Memory) {
+            return;
+        }
+        let demand = commands.iter().map(Demand::of).max().unwrap_or_default();
+        let mut room = self.engine.room(demand);
+        if let Some(due) = room.due()
+            && timeout_at(due.into(), &mut room).await.is_ok()
+        {
+            return;
+        }
+        room.await;
     }
 
     fn take(&self) -> Result<Connection, Error> {
@@ -102,7 +133,7 @@ impl Embedded {
             return Ok(connection);
         }
         let mut connection = self.engine.connection();
-        connection.execute(&cmd!("HELLO", "3"));
+        connection.execute_now(&cmd!("HELLO", "3"));
         Ok(connection)
     }
 
@@ -173,10 +204,80 @@ impl std::fmt::Display for Address {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+
     use super::*;
 
     fn directory(url: &str) -> Option<PathBuf> {
         Address::parse(url).unwrap().directory
+    }
+
+    /// A database whose writers wait when its log has a MiB.
+    fn short_of_room(dir: &std::path::Path) -> Embedded {
+        let durability = Durability::EverySec;
+        let options = Options { durability, checkpoint_log_bytes: 1, ..Options::default() };
+        Embedded {
+            address: Address { directory: Some(dir.into()), durability },
+            engine: Engine::open(dir, options).unwrap(),
+            idle: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_awaits_room_and_a_read_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = short_of_room(dir.path());
+        let (mut held, mut written) = (0, 0);
+        // The log has room again as soon as a checkpoint is done: it may be quick.
+        for _ in 0..1000 {
+            let large = cmd!("SET", "large", vec![b'x'; 2 << 20]);
+            db.engine.connection().execute_now(&large);
+            let set = cmd!("INCR", "written");
+            let mut write = Box::pin(db.call(&set));
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let polled = write.as_mut().poll(&mut context);
+            if polled.is_pending() {
+                held += 1;
+                let value = db.call(&cmd!("GET", "written")).await.unwrap();
+                let before = if written == 0 {
+                    Reply::Null
+                } else {
+                    Reply::bulk(written.to_string().as_bytes())
+                };
+                assert_eq!(value, before, "the write is not done");
+                write.await.unwrap();
+            }
+            written += 1;
+            if held == 3 {
+                break;
+            }
+        }
+        assert_eq!(held, 3, "writes never wait");
+        let all = db.call(&cmd!("GET", "written")).await.unwrap();
+        assert_eq!(all, Reply::bulk(written.to_string().as_bytes()));
+        db.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn many_tasks_of_one_thread_all_have_room_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = std::sync::Arc::new(short_of_room(dir.path()));
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..40 {
+            let db = std::sync::Arc::clone(&db);
+            tasks.spawn(async move {
+                for number in 0..10 {
+                    let set = cmd!("SET", format!("{task}:{number}"), vec![b'x'; 50_000]);
+                    assert_eq!(db.call(&set).await.unwrap(), Reply::OK);
+                }
+            });
+        }
+        while let Some(task) = tasks.join_next().await {
+            task.unwrap();
+        }
+        assert_eq!(db.call(&cmd!("DBSIZE")).await.unwrap(), Reply::Integer(400));
+        db.close().await.unwrap();
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The commands on keys of any type.
 
-mod dump;
+pub(crate) mod dump;
 mod expire;
 mod object;
 mod replicas;
@@ -12,13 +12,15 @@ mod transfer;
 
 use tuckbox_resp::{Command, ErrorReply, Reply};
 
-use super::{Context, Handler, Need, Needs};
+use super::{Context, Group, Handler, Need, Needs};
 
 pub(super) use scan::walk;
 pub(super) use transfer::key_elsewhere;
 
 /// The commands of this group and what runs them.
-pub(super) const COMMANDS: &[(&str, Handler)] = &[
+pub(super) const COMMANDS: Group = Group { runs: RUNS, needs: NEEDS };
+
+const RUNS: &[(&str, Handler)] = &[
     ("copy", transfer::copy),
     ("del", del),
     ("dump", dump::dump),
@@ -51,8 +53,7 @@ pub(super) const COMMANDS: &[(&str, Handler)] = &[
     ("waitaof", replicas::waitaof),
 ];
 
-/// The commands of this group that need more of a value than its head.
-pub(super) const NEEDS: &[(&str, Needs)] =
+const NEEDS: &[(&str, Needs)] =
     &[("copy", |_| Need::All), ("dump", |_| Need::All), ("move", |_| Need::All)];
 
 /// `DEL` and `UNLINK`: a large value is always freed in the background.

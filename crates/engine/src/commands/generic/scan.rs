@@ -10,8 +10,9 @@ use tuckbox_resp::{Command, ErrorReply, Reply};
 use crate::{
     commands::{Cold, ColdKey, Context, Walk, is, scan::ScanOptions},
     database::Call,
-    memory::{Keyspace, Kind, Residency, glob},
+    memory::{Keyspace, Residency, glob},
     random::Random,
+    types::Kind,
 };
 
 /// `RANDOMKEY` chooses among so many neighbours. Gaps between places differ,

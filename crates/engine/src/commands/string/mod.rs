@@ -12,14 +12,16 @@ mod tests;
 
 use tuckbox_resp::{Command, ErrorReply, Reply};
 
-use super::{Context, Handler, WRONGTYPE};
+use super::{Context, Group, Handler, WRONGTYPE};
 use crate::memory::{Str, Value};
 
 /// The longest string: Redis' `proto-max-bulk-len`.
 const STRING_BYTES_MAX: usize = 512 << 20;
 
 /// The commands of this folder and what runs them.
-pub(super) const COMMANDS: &[(&str, Handler)] = &[
+pub(super) const COMMANDS: Group = Group { runs: RUNS, needs: &[] };
+
+const RUNS: &[(&str, Handler)] = &[
     ("append", range::append),
     ("decr", number::decr),
     ("decrby", number::decrby),

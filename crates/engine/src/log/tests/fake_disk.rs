@@ -63,6 +63,8 @@ pub(super) struct Faults {
     /// Bytes that all files may have together.
     pub(super) space: Option<usize>,
     pub(super) syncs_block: bool,
+    /// No file can be opened or made.
+    pub(super) no_files: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +73,7 @@ pub(super) struct Counts {
     pub(super) syncs: u64,
     pub(super) writes: u64,
     pub(super) refused_for_space: u64,
+    pub(super) refused_for_files: u64,
 }
 
 impl FakeDisk {
@@ -135,6 +138,16 @@ impl FakeDisk {
         let contents = self.shared.0.lock();
         let writes = contents.files.values().flat_map(|file| &file.unsynced);
         writes.map(|(_, bytes)| bytes.len()).sum()
+    }
+
+    fn take_descriptor(&self) -> io::Result<()> {
+        let mut contents = self.shared.0.lock();
+        if !contents.faults.no_files {
+            return Ok(());
+        }
+        contents.counts.refused_for_files += 1;
+        self.shared.1.notify_all();
+        Err(rustix::io::Errno::MFILE.into())
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Contents) -> T) -> T {
@@ -263,6 +276,7 @@ impl Disk for FakeDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.take_descriptor()?;
         let number = self.change(|contents| {
             contents.created += 1;
             let number = contents.created;
@@ -275,6 +289,7 @@ impl Disk for FakeDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.take_descriptor()?;
         let number = self.shared.0.lock().names.get(name).copied();
         let number = number.ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(FakeFile { disk: self.clone(), number }))

@@ -155,3 +155,36 @@ fn opening_on_a_full_disk_says_so_and_works_later() {
     disk.set_faults(|faults| faults.space = None);
     assert_eq!(reopen(&disk).unwrap().last, 0);
 }
+
+#[test]
+fn a_log_that_cannot_open_its_next_file_goes_on_once_it_can() {
+    for spares in [false, true] {
+        let disk = FakeDisk::default();
+        let log = open(&disk);
+        let mut last = write(&log, &[1; 20_000]);
+        if spares {
+            while disk.names().len() < 3 {
+                last = write(&log, &[1; 20_000]);
+            }
+            log.trim(last).unwrap();
+        }
+        disk.set_faults(|faults| faults.no_files = true);
+        let waiting = log.append(&[2; 30_000]);
+        let error = log.wait(waiting).unwrap_err();
+        assert!(matches!(error, LogError::NoFiles { .. }), "{error}");
+        assert!(error.to_string().contains("ulimit -n"), "{error}");
+        assert_eq!(log.state(), State::Full);
+        assert!(log.has_room(), "the write is to find out why");
+        // It is tried again by itself.
+        let refused = disk.counts().refused_for_files;
+        disk.wait_until(|counts| counts.refused_for_files > refused + 2);
+        let before = disk.counts();
+        disk.set_faults(|faults| faults.no_files = false);
+        // That of the new file, and that of the batch.
+        disk.wait_until(|counts| counts.syncs > before.syncs + 1);
+        log.wait(waiting).unwrap();
+        log.close().unwrap();
+        let found = frames(&disk, last).unwrap();
+        assert!(found == [(waiting, vec![2; 30_000])]);
+    }
+}

@@ -76,6 +76,57 @@ fn a_full_buffer_makes_writes_wait_until_it_was_taken() {
 }
 
 #[test]
+fn a_log_that_is_too_long_makes_writes_wait_until_it_is_trimmed() {
+    let disk = FakeDisk::default();
+    let short = LogOptions { length_limit: 10_000, ..options(Durability::Always) };
+    let log = Recovery::on(Arc::new(disk.clone()), 0, short.clone()).unwrap();
+    let log = log.start().unwrap().0;
+    let mut frames = 0;
+    while log.has_room() {
+        write(&log, &[1; 100]);
+        frames += 1;
+    }
+    // However little of it waits to be written.
+    let bytes = log.bytes_since_trim();
+    assert!((10_000..10_000 + 110).contains(&bytes), "{bytes}");
+    assert!(frames > 90);
+
+    let checkpoint = log.mark();
+    let later = log.append(&[2; 1000]);
+    assert!(!log.has_room());
+    let room = log.room();
+    log.trim(checkpoint).unwrap();
+    block_on(room).unwrap();
+    assert!(log.has_room());
+    let left = log.bytes_since_trim();
+    assert!((1000..1010).contains(&left), "{left}");
+    log.wait(later).unwrap();
+    log.close().unwrap();
+
+    // A restart knows how long it is.
+    let log = Recovery::on(Arc::new(disk), checkpoint, short).unwrap().start().unwrap().0;
+    assert!((1000..1010).contains(&log.bytes_since_trim()));
+    log.append(&[3; 9000]);
+    assert!(!log.has_room());
+}
+
+#[test]
+fn a_log_that_is_let_grow_makes_nobody_wait() {
+    let disk = FakeDisk::default();
+    let short = LogOptions { length_limit: 1000, ..options(Durability::Always) };
+    let log = Recovery::on(Arc::new(disk), 0, short).unwrap().start().unwrap().0;
+    log.append(&[1; 1000]);
+    let room = log.room();
+    assert!(!log.has_room());
+    log.let_grow(true);
+    block_on(room).unwrap();
+    log.append(&[1; 1000]);
+    assert!(log.has_room());
+    log.let_grow(false);
+    assert!(!log.has_room());
+}
+
+#[test]
 fn everysec_acknowledges_at_once_and_syncs_later() {
     let disk = FakeDisk::default();
     let later =

@@ -11,7 +11,7 @@ use std::{
 use super::{
     super::{
         Value,
-        parts::{Epochs, PartImage, PartKey, Parts, ValueId},
+        parts::{Epochs, Part, PartImage, PartKey, ValueId},
         segment::{Entry, Header},
     },
     KeyHash,
@@ -42,6 +42,27 @@ pub(crate) struct Images {
     pub(crate) parts: Vec<PartImage>,
 }
 
+impl Images {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len() + self.parts.len()
+    }
+
+    /// Bytes of keys and of stored forms.
+    pub(crate) fn bytes(&self) -> usize {
+        let stored =
+            |value: &Option<(u8, Vec<u8>)>| value.as_ref().map_or(0, |(_, form)| form.len());
+        let keys = self.keys.iter().map(|image| image.key.len() + stored(&image.value));
+        keys.chain(self.parts.iter().map(|image| stored(&image.items))).sum()
+    }
+
+    /// Adds others.
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.keys.extend(others.keys);
+        self.parts.extend(others.parts);
+    }
+}
+
 impl Image {
     pub(super) fn of(entry: &Entry, hash: KeyHash) -> Self {
         let value = entry.value.as_ref().map(|value| {
@@ -60,6 +81,9 @@ pub(super) struct Snapshot {
     pub(super) epoch: u32,
     /// Keys whose hash's place is lower have been taken; `None`: all of them.
     pub(super) hand: Option<u64>,
+    /// Of the segment at the hand, the entries from this position on have been
+    /// taken, and perhaps others; `None`: none of them.
+    pub(super) left: Option<usize>,
     /// The same for parts, which come after the keys.
     pub(super) parts_hand: Option<PartKey>,
     /// What changed before the hands reached it.
@@ -119,6 +143,12 @@ pub(super) struct Books {
     pub(super) expired: u64,
     /// Clean keys that were dropped from memory.
     pub(super) evicted: u64,
+    /// Keys that the running command asked for, and those of them that were there.
+    pub(super) asked: u32,
+    pub(super) found: u32,
+    /// Keys that commands have read, and keys that they would have if there were any.
+    pub(super) hits: u64,
+    pub(super) misses: u64,
 }
 
 impl Books {
@@ -145,6 +175,10 @@ impl Books {
             residency: Residency::Complete,
             expired: 0,
             evicted: 0,
+            asked: 0,
+            found: 0,
+            hits: 0,
+            misses: 0,
         }
     }
 
@@ -162,30 +196,30 @@ impl Books {
     /// it, and notes the change.
     pub(super) fn changing(&mut self, entry: &mut Entry, header: &mut Header, hash: KeyHash) {
         if let Some(snapshot) = &mut self.snapshot
-            && entry.epoch > self.committed
-            && entry.epoch <= snapshot.epoch
+            && entry.epoch() > self.committed
+            && entry.epoch() <= snapshot.epoch
             && snapshot.hand.is_some_and(|hand| hash.place() >= hand)
         {
             snapshot.images.keys.push(Image::of(entry, hash));
-            entry.in_store |= entry.value.is_some();
+            if entry.value.is_some() {
+                entry.set_in_store();
+            }
         }
         self.changed = self.epoch;
-        entry.epoch = self.epoch;
-        entry.version = self.version;
-        self.latest = self.version;
+        entry.set_changed(self.version, self.epoch);
+        self.latest = self.latest.max(self.version);
         header.epoch = self.epoch;
         self.touch(&entry.key);
     }
 
-    /// Called before the part at a place changes: saves what a checkpoint still
-    /// wants of it. That it changed is noted in the part, and in its value's
-    /// key.
-    pub(super) fn changing_part(&mut self, parts: &Parts, place: PartKey) {
+    /// Called before a part changes: saves what a checkpoint still wants of it.
+    /// That it changed is noted in the part, and in its value's key.
+    pub(super) fn changing_part(&mut self, key: PartKey, part: &Part) {
         if let Some(snapshot) = &mut self.snapshot
             && let Some(hand) = snapshot.parts_hand
         {
             let epochs = Epochs(self.committed, snapshot.epoch);
-            snapshot.images.parts.extend(parts.image(place, epochs, hand));
+            snapshot.images.parts.extend(PartImage::wanted(key, part, epochs, hand));
         }
     }
 
@@ -237,20 +271,20 @@ pub(super) fn exhume(
     books: &mut Books,
     hash: KeyHash,
 ) -> (Option<Value>, bool) {
-    let (epoch, committed) = (entry.epoch, books.committed);
+    let (epoch, committed) = (entry.epoch(), books.committed);
     books.changing(entry, header, hash);
     books.memory -= entry.memory();
     let value = entry.value.take();
     books.len -= u64::from(value.is_some());
     entry.expire_at = 0;
     // A snapshot that has taken this entry already will store it.
-    debug_assert!(entry.in_store || epoch > committed);
-    if entry.in_store {
+    debug_assert!(entry.is_in_store() || epoch > committed);
+    if entry.is_in_store() {
         books.memory += entry.memory();
         books.gone += 1;
     } else {
         // Whoever misses the key has seen this, and nothing else is left to say so.
-        header.removed = books.version;
+        header.removed = header.removed.max(books.version);
     }
-    (value, !entry.in_store)
+    (value, !entry.is_in_store())
 }

@@ -2,13 +2,14 @@
 
 use super::{
     super::{
-        Items, Value, View,
-        parts::{Absent, Parts},
+        Value, View,
+        parts::{Absent, Part, Parts},
         segment::{Entry, Found, Header},
     },
     KeyHash, KeyHasher,
     books::{Books, bury, exhume},
 };
+use crate::types::{Collection, Typed};
 
 /// A live key found in a keyspace.
 ///
@@ -36,7 +37,7 @@ impl<'a> Slot<'a> {
     }
 
     /// The value to be read, if it is made of `T`: whole or in parts.
-    pub(crate) fn into_view<T: Items>(self) -> Option<View<'a, T>> {
+    pub(crate) fn into_view<T: Typed>(self) -> Option<View<'a, T>> {
         View::new(live(self.entry.into_mut()), self.parts, self.hasher)
     }
 
@@ -51,43 +52,44 @@ impl<'a> Slot<'a> {
     /// # Errors
     /// [`Absent`] when the value is of another type, or when the command did not
     /// say that it needs this item. Nothing was changed then.
-    pub(crate) fn edit<T: Items, R>(
+    pub(crate) fn edit<T: Typed, R>(
         &mut self,
         name: &[u8],
         edit: impl FnOnce(&mut T) -> R,
     ) -> Result<R, Absent> {
         let Self { entry, header, books, hash, parts, hasher } = self;
         let entry = entry.get_mut();
-        let value = live_mut(entry);
-        if value.kind() != T::KIND {
-            return Err(Absent);
-        }
-        let edit = |value: &mut Value| T::of_mut(value).map(edit).ok_or(Absent);
-        let Value::Parts(head) = value else { return self.edit_whole(edit) };
-        let place = (head.id, hasher.place(name));
-        if parts.at(place.0, place.1).is_none() {
-            return Err(Absent);
-        }
+        let place = match live(entry) {
+            Value::Items(items) if items.kind() == T::KIND => return self.edit_whole(edit),
+            Value::Parts(head) if head.kind == T::KIND => (head.id, hasher.place(name)),
+            _ => return Err(Absent),
+        };
+        let epoch = books.epoch;
+        let changing = |key, part: &Part| books.changing_part(key, part);
+        let edited = parts.edit(place, epoch, |name| hasher.place(name), changing, edit)?;
+        // The head is as it was until it takes note.
         books.changing(entry, header, *hash);
-        books.changing_part(parts, place);
-        let edited = parts.edit(place, T::KIND, books.epoch, |name| hasher.place(name), edit)?;
         books.memory = books.memory.saturating_add_signed(edited.memory as isize);
         if let Value::Parts(head) = live_mut(entry) {
-            head.note(&edited);
+            head.note::<T, R>(&edited);
         }
-        edited.result
+        Ok(edited.result)
     }
 
-    fn edit_whole<R>(&mut self, edit: impl FnOnce(&mut Value) -> R) -> R {
-        let result = self.change(edit);
+    fn edit_whole<T: Typed, R>(&mut self, edit: impl FnOnce(&mut T) -> R) -> Result<R, Absent> {
+        let result = self.change(|value| match value {
+            Value::Items(items) => T::of_mut(items).map(edit).ok_or(Absent),
+            _ => Err(Absent),
+        });
         let entry = self.entry.get_mut();
-        if self.parts.is_too_large(live(entry)) {
-            self.books.memory -= entry.memory();
-            let value = live_mut(entry);
+        if let Value::Items(items) = live(entry)
+            && self.parts.is_too_large(items)
+        {
             let hasher = self.hasher;
             let (head, memory) =
-                self.parts.divide(value, |name| hasher.place(name), self.books.epoch);
-            *value = Value::Parts(Box::new(head));
+                self.parts.divide(items, |name| hasher.place(name), self.books.epoch);
+            self.books.memory -= entry.memory();
+            *live_mut(entry) = Value::Parts(Box::new(head));
             self.books.memory += entry.memory() + memory;
         }
         result
@@ -118,15 +120,16 @@ impl<'a> Slot<'a> {
     pub(crate) fn copied(&self) -> Result<Value, Absent> {
         match self.value() {
             Value::Str(string) => Ok(Value::Str(string.clone())),
-            Value::Hash(hash) => Ok(Value::Hash(hash.clone())),
+            Value::Items(items) => Ok(Value::Items(items.clone())),
             Value::Parts(head) => {
-                let mut whole = head.kind.empty();
-                let (values, _) = self.parts.reach(head.id, 0, usize::MAX).ok_or(Absent)?;
-                values.into_iter().for_each(|value| whole.join(value));
+                let (parts, _) = self.parts.reach(head.id, 0, usize::MAX).ok_or(Absent)?;
+                let (first, others) = parts.split_first().ok_or(Absent)?;
+                let mut whole = Collection::clone(first);
+                others.iter().for_each(|part| whole.join(part));
                 if head.large {
                     whole.set_large();
                 }
-                Ok(whole)
+                Ok(Value::Items(whole))
             }
         }
     }

@@ -12,8 +12,10 @@ use super::{
     low_bits,
 };
 
-/// So many segments a checkpoint looks at under one lock when none has changed.
-const PASS_AT_MOST: usize = 4096;
+/// What a checkpoint does under one lock is counted in entries looked at: so
+/// many more are the copying of one, and looking at a segment without changes.
+const COPYING: usize = 32;
+const PASSING: usize = 4;
 
 /// Parts that an eviction looks at instead of one segment, which has some 300
 /// keys: freeing a part frees much more.
@@ -122,7 +124,7 @@ impl Keyspace {
     /// Drops clean keys that were not used since the last visit, and the traces
     /// of deleted keys, from up to `segments` segments.
     pub(crate) fn evict(&mut self, segments: usize) {
-        self.drop_clean(segments, |entry| !std::mem::take(&mut entry.recent));
+        self.drop_clean(segments, |entry| !entry.take_recent());
         let visits = segments.saturating_mul(PARTS_OF_A_SEGMENT);
         let (freed, evicted) = self.parts.evict(visits, self.books.committed);
         self.books.memory -= freed;
@@ -154,7 +156,7 @@ impl Keyspace {
             segment.drain_if(
                 |key| hasher.place(key),
                 |entry| {
-                    let clean = entry.epoch <= committed && entry.in_store;
+                    let clean = entry.epoch() <= committed && entry.is_in_store();
                     let gone = entry.value.is_none();
                     let out = (unused(entry) || gone) && clean;
                     freed += if out { entry.memory() } else { 0 };
@@ -195,6 +197,7 @@ impl Keyspace {
         self.books.snapshot = Some(Snapshot {
             epoch,
             hand: Some(0),
+            left: None,
             parts_hand: Some((ValueId(0), 0)),
             images: Images::default(),
         });
@@ -203,25 +206,41 @@ impl Keyspace {
 
     /// What changed next, as it was when the checkpoint began: some keys or some
     /// parts. `None` when there is no more.
+    ///
+    /// Takes about as long as copying `at_least` keys, however many have changed:
+    /// a part of a segment is enough. Entries are taken from the last one down,
+    /// so what a removal moves to another position was taken before, and a split
+    /// leaves none of the others behind that position. Some are taken twice, as
+    /// the same.
     pub(crate) fn next_images(&mut self, at_least: usize) -> Option<Images> {
-        let mut passed = 0;
         let snapshot = self.books.snapshot.as_mut()?;
         let mut images = std::mem::take(&mut snapshot.images);
+        let mut work = images.keys.len() * COPYING;
         while let Some(hand) = snapshot.hand {
             let index = hand.checked_shr(64 - u32::from(self.depth)).unwrap_or(0);
             let segment = &mut self.segments[self.directory[index as usize] as usize];
             let last = hand | low_bits(segment.header.depth);
             if segment.header.epoch > self.books.committed {
-                for entry in segment.iter_mut() {
-                    if entry.epoch > self.books.committed && entry.epoch <= snapshot.epoch {
+                let mut left = snapshot.left.map_or(segment.len(), |left| left.min(segment.len()));
+                while left > 0 {
+                    if work >= at_least * COPYING {
+                        snapshot.left = Some(left);
+                        return Some(images);
+                    }
+                    left -= 1;
+                    work += 1;
+                    let entry = segment.at_mut(left);
+                    if entry.epoch() > self.books.committed && entry.epoch() <= snapshot.epoch {
                         images.keys.push(Image::of(entry, self.hasher.hash(&entry.key)));
-                        entry.in_store = true;
+                        entry.set_in_store();
+                        work += COPYING;
                     }
                 }
             }
+            snapshot.left = None;
             snapshot.hand = last.checked_add(1);
-            passed += 1;
-            if images.keys.len() >= at_least || passed >= PASS_AT_MOST {
+            work += PASSING;
+            if work >= at_least * COPYING {
                 return Some(images);
             }
         }

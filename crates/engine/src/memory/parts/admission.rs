@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::{Part, Parts, ValueId};
-use crate::memory::Value;
+use crate::types::Collection;
 
 /// Which items of a value are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) struct StoredPart {
     /// The last place, inclusive.
     pub(crate) until: u64,
     /// `None`: nothing lies there, and the store has no record of it.
-    pub(crate) items: Option<Value>,
+    pub(crate) items: Option<Collection>,
 }
 
 impl Reach {
@@ -150,7 +150,7 @@ impl Parts {
         id: ValueId,
         from: u64,
         items: usize,
-    ) -> Option<(Vec<&Value>, u64)> {
+    ) -> Option<(Vec<&Collection>, u64)> {
         let mut values = Vec::new();
         let mut found = 0;
         let mut place = from;

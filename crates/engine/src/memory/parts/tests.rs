@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    memory::{Images, Items, Keyspace, KeyspaceId},
+    memory::{Images, Keyspace, KeyspaceId, Value},
     random::Random,
+    types::{Hash, Items},
 };
 
 /// What the store would hold of the parts.
@@ -15,6 +16,14 @@ fn keyspace() -> Keyspace {
     let mut keyspace = Keyspace::new(KeyspaceId(0), [3; 16]);
     keyspace.set_part_bytes(40);
     keyspace
+}
+
+fn empty() -> Value {
+    Value::Items(Hash::default().into())
+}
+
+fn decode(tag: u8, bytes: &[u8]) -> Collection {
+    Collection::decode(Kind::from_tag(tag).unwrap(), bytes).unwrap()
 }
 
 fn field(n: usize) -> Vec<u8> {
@@ -39,7 +48,7 @@ fn fetch(keyspace: &mut Keyspace, stored: &Stored, place: u64) {
     let end = after.map_or(u64::MAX, |((_, start), _)| start - 1);
     let part = match before {
         Some((&(_, start), &(until, tag, ref bytes))) if until >= gap.from => {
-            StoredPart { start, until, items: Some(Value::decode(tag, bytes).unwrap()) }
+            StoredPart { start, until, items: Some(decode(tag, bytes)) }
         }
         before => {
             let start = before.map_or(0, |(_, &(until, ..))| until + 1);
@@ -60,7 +69,7 @@ fn edit(keyspace: &mut Keyspace, stored: &Stored, field: &[u8], edit: impl FnOnc
     let place = keyspace.place(field);
     fetch(keyspace, stored, place);
     if keyspace.slot(KEY, 1).is_none() {
-        keyspace.set(KEY, Kind::Hash.empty(), 0);
+        keyspace.set(KEY, empty(), 0);
     }
     keyspace.slot(KEY, 1).unwrap().edit(field, edit).unwrap();
     if keyspace.slot(KEY, 1).unwrap().value().items() == 0 {
@@ -85,7 +94,7 @@ fn fields_of(stored: &Stored, id: ValueId) -> BTreeMap<Vec<u8>, Vec<u8>> {
     for (&(_, start), (until, tag, bytes)) in stored.range((id.0, 0)..=(id.0, u64::MAX)) {
         assert!(last.is_none_or(|last| last < start) && start <= *until, "parts overlap");
         last = Some(*until);
-        let part = Value::decode(*tag, bytes).unwrap();
+        let part = decode(*tag, bytes);
         let part = Hash::of(&part).unwrap();
         assert!(part.len() > 0, "an empty part has no record");
         fields.extend(part.iter().map(|(field, value)| (field.to_vec(), value.to_vec())));
@@ -155,7 +164,7 @@ fn a_value_in_parts_is_one_value_through_evictions_and_checkpoints() {
 fn memory_is_counted_to_the_last_byte() {
     let mut keyspace = keyspace();
     let stored = Stored::new();
-    keyspace.set(b"other", Kind::Hash.empty(), 0);
+    keyspace.set(b"other", empty(), 0);
     let empty = keyspace.memory();
     for round in 0..3 {
         keyspace.begin(round + 1);

@@ -26,9 +26,20 @@ impl PartImage {
         let items = part.items.as_ref().map(|items| {
             let mut payload = Vec::with_capacity(items.bytes() + 1);
             items.encode(&mut payload);
-            (items.tag(), payload)
+            (items.kind() as u8, payload)
         });
         Self { id, start, until: part.until, items }
+    }
+
+    /// The image of a part that is filed under `key`, if it changed in one of
+    /// the `epochs` and is not before `hand`.
+    pub(in crate::memory) fn wanted(
+        key: PartKey,
+        part: &Part,
+        epochs: Epochs,
+        hand: PartKey,
+    ) -> Option<Self> {
+        (epochs.contain(part.epoch) && key >= hand).then(|| Self::of(key, part))
     }
 }
 
@@ -77,19 +88,6 @@ impl Parts {
         let of_value = self.held.range((id, 0)..=(id, u64::MAX));
         let keys: Vec<_> = of_value.map(|(&key, _)| key).take(at_most).collect();
         keys.iter().filter_map(|key| self.held.remove(key)).collect()
-    }
-
-    /// The image of the part at `place`, if it changed in one of the `epochs`
-    /// and is not before `hand`.
-    pub(in crate::memory) fn image(
-        &self,
-        (id, place): PartKey,
-        epochs: Epochs,
-        hand: PartKey,
-    ) -> Option<PartImage> {
-        let (start, part) = self.at(id, place)?;
-        let wanted = epochs.contain(part.epoch) && (id, start) >= hand;
-        wanted.then(|| PartImage::of((id, start), part))
     }
 
     /// Goes on through the parts from `hand`, and adds the images of those

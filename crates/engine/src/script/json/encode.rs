@@ -3,7 +3,7 @@
 use mlua::{Table, Value};
 
 use super::{DEEPEST, Invalid, Settings};
-use crate::script::{library::type_name, number::general, output::Output, stage::Stage};
+use crate::script::{arguments::type_name, number::general, output::Output, stage::Stage};
 
 /// What went wrong: with Lua, or with the value.
 type Encoded = mlua::Result<Result<(), String>>;

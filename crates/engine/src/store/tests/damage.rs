@@ -30,7 +30,7 @@ fn a_flipped_bit_on_the_disk_is_reported_and_never_returned() {
         "{told}"
     );
     assert_eq!(
-        store.check().unwrap().problems,
+        store.check(&Blind).unwrap().problems.told(),
         [format!("{place}: the checksum of the record's payload does not match")]
     );
     // The rest is served, and the damaged record can be written anew.
@@ -61,7 +61,7 @@ fn a_damaged_header_stops_listings_and_changes_of_the_record() {
     corrupt(checkpoint.delete(1, hash(1), b"a key that is found in the file").map(drop));
     drop(checkpoint);
     assert_eq!(
-        store.check().unwrap().problems_total,
+        store.check(&Blind).unwrap().problems.total(),
         2,
         "the record, and a keyspace without a database"
     );

@@ -120,7 +120,7 @@ fn a_part_that_was_damaged_or_left_behind_is_reported_and_never_returned() {
         store.read_parts(1, 7, (5, 5), 1, |_| ()).is_err(),
         "what follows tells how far it goes"
     );
-    let told = store.check().unwrap().problems.join("\n");
+    let told = store.check(&Blind).unwrap().problems.told().join("\n");
     for problem in ["checksum of the part", "belongs to no record"] {
         assert!(told.contains(problem), "{told}");
     }

@@ -6,6 +6,8 @@ mod payload;
 
 use tuckbox_resp::{Command, ErrorReply, Reply};
 
+pub(crate) use payload::{Reader, Writer};
+
 use crate::commands::{Context, SYNTAX, integer, is};
 
 const BAD_TTL: &str = "ERR Invalid TTL value, must be >= 0";

@@ -4,11 +4,16 @@
 //! ```text
 //! payload = type, value, version (u16), CRC-64 (u64)       both little-endian
 //! string  = length, bytes | special form (integer, compressed)
-//! hash    = count, (field, value)*       each a string; or one packed string
 //! ```
+//!
+//! What follows the type byte of a collection, its type knows; see
+//! [`Items::dump`](crate::types::Items::dump).
 
 use super::{lzf, packed};
-use crate::memory::{Hash, Str, Value, parse_integer};
+use crate::{
+    memory::{Str, Value, parse_integer},
+    types::Collection,
+};
 
 /// The version written: the newest whose forms are used, so that older servers
 /// read it too.
@@ -26,12 +31,8 @@ const STRING_MAX: usize = 512 << 20;
 
 const CRC: crc::Crc<u64> = crc::Crc::<u64>::new(&crc::CRC_64_REDIS);
 
-// Types of values.
+/// The type byte of a string.
 const STRING: u8 = 0;
-const HASH: u8 = 4;
-const HASH_ZIPMAP: u8 = 9;
-const HASH_ZIPLIST: u8 = 13;
-const HASH_LISTPACK: u8 = 16;
 
 // Lengths: the two upper bits of the first byte, or all of it.
 const LEN_14: u8 = 0x40;
@@ -46,27 +47,21 @@ const LZF: u8 = 0xc3;
 
 /// The payload of `value`.
 pub(super) fn write(value: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Writer(Vec::new());
     match value {
         Value::Str(string) => {
-            out.push(STRING);
-            put_string(&mut out, &string.as_bytes());
+            out.form(STRING);
+            out.string(&string.as_bytes());
         }
-        Value::Hash(hash) => {
-            out.push(HASH);
-            put_len(&mut out, hash.len());
-            for (field, value) in hash.iter() {
-                put_string(&mut out, field);
-                put_string(&mut out, value);
-            }
-        }
+        Value::Items(items) => items.dump(&mut out),
         // Only of values that are whole.
         Value::Parts(_) => {}
     }
-    out.extend_from_slice(&WRITTEN.to_le_bytes());
-    let checksum = CRC.checksum(&out);
-    out.extend_from_slice(&checksum.to_le_bytes());
-    out
+    let mut payload = out.0;
+    payload.extend_from_slice(&WRITTEN.to_le_bytes());
+    let checksum = CRC.checksum(&payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
+    payload
 }
 
 /// What is before the footer; `None` when version or checksum are wrong.
@@ -86,73 +81,58 @@ pub(super) fn read(body: &[u8]) -> Option<Value> {
     let mut reader = Reader(body);
     match reader.byte()? {
         STRING => Some(Value::Str(Str::from_vec(reader.string()?))),
-        HASH => {
-            let pairs = reader.len()?;
-            hash((0..pairs).map(|_| Some((reader.string()?, reader.string()?))))
-        }
-        HASH_LISTPACK => hash(pairs(packed::listpack(&reader.string()?)?)?),
-        HASH_ZIPLIST => hash(pairs(packed::ziplist(&reader.string()?)?)?),
-        HASH_ZIPMAP => hash(pairs(packed::zipmap(&reader.string()?)?)?),
-        _ => None,
+        form => Some(Value::Items(Collection::restore(form, &mut reader)?)),
     }
 }
 
-type Pair = (Vec<u8>, Vec<u8>);
+/// A payload that is being written.
+pub(crate) struct Writer(Vec<u8>);
 
-/// Items as fields and values in turn.
-fn pairs(items: Vec<Vec<u8>>) -> Option<impl Iterator<Item = Option<Pair>>> {
-    let even = items.len().is_multiple_of(2);
-    let mut items = items.into_iter();
-    even.then(|| std::iter::from_fn(move || items.next().map(|field| Some((field, items.next()?)))))
-}
+impl Writer {
+    /// Writes the type byte, with which a value begins.
+    pub(crate) fn form(&mut self, form: u8) {
+        self.0.push(form);
+    }
 
-/// The hash of these pairs; `None` when one could not be read, when a field
-/// comes twice, or when there are none.
-fn hash(pairs: impl Iterator<Item = Option<Pair>>) -> Option<Value> {
-    let mut hash = Hash::new();
-    for pair in pairs {
-        let (field, value) = pair?;
-        if !hash.insert(&field, &value) {
-            return None;
+    /// Writes a number of items or bytes.
+    pub(crate) fn len(&mut self, len: usize) {
+        let out = &mut self.0;
+        if len < 1 << 6 {
+            out.push(len as u8);
+        } else if len < 1 << 14 {
+            out.extend_from_slice(&[LEN_14 | (len >> 8) as u8, len as u8]);
+        } else if let Ok(len) = u32::try_from(len) {
+            out.push(LEN_32);
+            out.extend_from_slice(&len.to_be_bytes());
+        } else {
+            out.push(LEN_64);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
-    (hash.len() > 0).then(|| Value::Hash(Box::new(hash)))
-}
 
-fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    match parse_integer(bytes) {
-        Some(n) if i8::try_from(n).is_ok() => out.extend_from_slice(&[INT_8, n as u8]),
-        Some(n) if i16::try_from(n).is_ok() => {
-            out.push(INT_16);
-            out.extend_from_slice(&(n as i16).to_le_bytes());
+    /// Writes a string.
+    pub(crate) fn string(&mut self, bytes: &[u8]) {
+        let out = &mut self.0;
+        match parse_integer(bytes) {
+            Some(n) if i8::try_from(n).is_ok() => out.extend_from_slice(&[INT_8, n as u8]),
+            Some(n) if i16::try_from(n).is_ok() => {
+                out.push(INT_16);
+                out.extend_from_slice(&(n as i16).to_le_bytes());
+            }
+            Some(n) if i32::try_from(n).is_ok() => {
+                out.push(INT_32);
+                out.extend_from_slice(&(n as i32).to_le_bytes());
+            }
+            _ => {
+                self.len(bytes.len());
+                self.0.extend_from_slice(bytes);
+            }
         }
-        Some(n) if i32::try_from(n).is_ok() => {
-            out.push(INT_32);
-            out.extend_from_slice(&(n as i32).to_le_bytes());
-        }
-        _ => {
-            put_len(out, bytes.len());
-            out.extend_from_slice(bytes);
-        }
-    }
-}
-
-fn put_len(out: &mut Vec<u8>, len: usize) {
-    if len < 1 << 6 {
-        out.push(len as u8);
-    } else if len < 1 << 14 {
-        out.extend_from_slice(&[LEN_14 | (len >> 8) as u8, len as u8]);
-    } else if let Ok(len) = u32::try_from(len) {
-        out.push(LEN_32);
-        out.extend_from_slice(&len.to_be_bytes());
-    } else {
-        out.push(LEN_64);
-        out.extend_from_slice(&(len as u64).to_be_bytes());
     }
 }
 
-/// What is left to read.
-struct Reader<'a>(&'a [u8]);
+/// What is left to read of a payload.
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn byte(&mut self) -> Option<u8> {
@@ -171,7 +151,8 @@ impl<'a> Reader<'a> {
         Some(bytes)
     }
 
-    fn len(&mut self) -> Option<usize> {
+    /// Reads a number of items or bytes.
+    pub(crate) fn len(&mut self) -> Option<usize> {
         let first = self.byte()?;
         self.len_after(first)
     }
@@ -186,7 +167,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn string(&mut self) -> Option<Vec<u8>> {
+    /// Reads a string.
+    pub(crate) fn string(&mut self) -> Option<Vec<u8>> {
         let integer = match self.byte()? {
             INT_8 => i64::from(i8::from_le_bytes(self.array()?)),
             INT_16 => i64::from(i16::from_le_bytes(self.array()?)),
@@ -203,6 +185,21 @@ impl<'a> Reader<'a> {
         };
         Some(packed::decimal(integer))
     }
+
+    /// Reads the items of a listpack, which lies in a string.
+    pub(crate) fn listpack(&mut self) -> Option<Vec<Vec<u8>>> {
+        packed::listpack(&self.string()?)
+    }
+
+    /// Reads the items of a ziplist, which lies in a string.
+    pub(crate) fn ziplist(&mut self) -> Option<Vec<Vec<u8>>> {
+        packed::ziplist(&self.string()?)
+    }
+
+    /// Reads the fields and values of a zipmap, which lies in a string.
+    pub(crate) fn zipmap(&mut self) -> Option<Vec<Vec<u8>>> {
+        packed::zipmap(&self.string()?)
+    }
 }
 
 #[cfg(test)]
@@ -217,28 +214,29 @@ mod tests {
     #[test]
     fn lengths_of_every_form_read_back() {
         for len in [0, 63, 64, 16_383, 16_384, u32::MAX as usize, u32::MAX as usize + 1] {
-            let mut out = Vec::new();
-            put_len(&mut out, len);
-            assert_eq!(Reader(&out).len(), Some(len));
+            let mut out = Writer(Vec::new());
+            out.len(len);
+            assert_eq!(Reader(&out.0).len(), Some(len));
         }
     }
 
     #[test]
     fn strings_of_every_form_read_back() {
         for n in [0, 127, 128, -128, -129, 32_767, 32_768, 2_147_483_647, 2_147_483_648, i64::MIN] {
-            let mut out = Vec::new();
-            put_string(&mut out, n.to_string().as_bytes());
-            assert_eq!(Reader(&out).string(), Some(n.to_string().into_bytes()));
+            let mut out = Writer(Vec::new());
+            out.string(n.to_string().as_bytes());
+            assert_eq!(Reader(&out.0).string(), Some(n.to_string().into_bytes()));
         }
         for text in ["", "007", "-0", "text", &"x".repeat(20_000)] {
-            let mut out = Vec::new();
-            put_string(&mut out, text.as_bytes());
-            assert_eq!(Reader(&out).string(), Some(text.into()));
+            let mut out = Writer(Vec::new());
+            out.string(text.as_bytes());
+            assert_eq!(Reader(&out.0).string(), Some(text.into()));
         }
     }
 
     #[test]
     fn a_field_that_comes_twice_is_no_hash() {
+        const HASH: u8 = 4;
         assert!(read(&[HASH, 2, 1, b'a', 1, b'x', 1, b'b', 1, b'x']).is_some());
         assert!(read(&[HASH, 2, 1, b'a', 1, b'x', 1, b'a', 1, b'x']).is_none());
         assert!(read(&[HASH, 0]).is_none());

@@ -6,7 +6,8 @@ use super::*;
 use crate::{
     commands::{ColdKey, Walk, generic::walk},
     database::Call,
-    memory::{Kind, Str, Value},
+    memory::{Str, Value},
+    types::Kind,
 };
 
 /// What the store has, by key: when it expires.

@@ -1,8 +1,11 @@
 //! [`Packed`]: a few fields and values in one allocation.
 //!
-//! Each is a length in LEB128 and the bytes; a field is followed by its value.
+//! They lie as they are stored.
 
-use super::allocated;
+use crate::{
+    memory::allocated,
+    types::items::{put_bytes, put_item, take_bytes, take_item},
+};
 
 /// A few fields and values in one allocation, in the order of insertion.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,8 @@ pub(super) struct Packed {
 struct Found {
     start: usize,
     value: usize,
+    /// Of the value alone, up to the end.
+    bytes: usize,
     end: usize,
 }
 
@@ -24,7 +29,7 @@ impl Packed {
         let mut len = 0;
         let mut rest = bytes;
         while !rest.is_empty() {
-            take(&mut rest)?;
+            take_item(&mut rest)?;
             len += 1;
         }
         Some(Self { bytes: bytes.to_vec(), len })
@@ -54,15 +59,20 @@ impl Packed {
     /// Sets `field` to `value`; returns whether the field is new.
     pub(super) fn insert(&mut self, field: &[u8], value: &[u8]) -> bool {
         match self.find(field) {
+            // As long as before: written over where it lies.
+            Some(found) if found.bytes == value.len() => {
+                self.bytes[found.end - found.bytes..found.end].copy_from_slice(value);
+                false
+            }
             Some(found) => {
-                let mut item = Vec::with_capacity(value.len() + 3);
-                put_item(&mut item, value);
-                self.bytes.splice(found.value..found.end, item);
+                let mut stored = Vec::with_capacity(value.len() + 3);
+                put_bytes(&mut stored, value);
+                self.bytes.splice(found.value..found.end, stored);
                 false
             }
             None => {
                 self.bytes.reserve_exact(field.len() + value.len() + 6);
-                put(&mut self.bytes, field, value);
+                put_item(&mut self.bytes, field, value);
                 self.len += 1;
                 true
             }
@@ -79,55 +89,19 @@ impl Packed {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = &*self.bytes;
-        std::iter::from_fn(move || take(&mut rest))
+        std::iter::from_fn(move || take_item(&mut rest))
     }
 
     fn find(&self, field: &[u8]) -> Option<Found> {
         let mut rest = &*self.bytes;
         loop {
             let start = self.bytes.len() - rest.len();
-            let name = take_item(&mut rest)?;
+            let name = take_bytes(&mut rest)?;
             let value = self.bytes.len() - rest.len();
-            take_item(&mut rest)?;
+            let bytes = take_bytes(&mut rest)?.len();
             if name == field {
-                return Some(Found { start, value, end: self.bytes.len() - rest.len() });
+                return Some(Found { start, value, bytes, end: self.bytes.len() - rest.len() });
             }
         }
     }
-}
-
-/// Appends a field and its value.
-pub(super) fn put(out: &mut Vec<u8>, field: &[u8], value: &[u8]) {
-    put_item(out, field);
-    put_item(out, value);
-}
-
-/// Takes a field and its value from the beginning of `bytes`.
-pub(super) fn take<'a>(bytes: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-    Some((take_item(bytes)?, take_item(bytes)?))
-}
-
-fn put_item(out: &mut Vec<u8>, item: &[u8]) {
-    let mut len = item.len();
-    while len >= 0x80 {
-        out.push(len as u8 | 0x80);
-        len >>= 7;
-    }
-    out.push(len as u8);
-    out.extend_from_slice(item);
-}
-
-fn take_item<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let mut len = 0usize;
-    for shift in (0..35).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        len |= usize::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            let (item, rest) = bytes.split_at_checked(len)?;
-            *bytes = rest;
-            return Some(item);
-        }
-    }
-    None
 }

@@ -1,36 +1,28 @@
-//! The hash commands.
+//! Hashes: fields and values.
 
-use std::collections::HashSet;
+mod fields;
+mod packed;
 
 use bytes::BytesMut;
 use tuckbox_resp::{Command, ErrorReply, Reply};
 
-use super::{
-    Context, HASH_NOT_A_FLOAT, HASH_NOT_AN_INTEGER, Handler, NAN_OR_INFINITY, NOT_A_FLOAT, Need,
-    Needs, OVERFLOW, SYNTAX,
-    arguments::{integer, is},
-    float::Float,
-    scan::{ScanOptions, cursor},
-};
+pub(crate) use self::fields::Hash;
+use super::{Items, walk};
 use crate::{
-    memory::{Absent, Hash, View, parse_integer},
-    random::Random,
+    commands::{
+        Context, Float, Group, HASH_NOT_A_FLOAT, HASH_NOT_AN_INTEGER, Handler, NAN_OR_INFINITY,
+        NOT_A_FLOAT, Need, Needs, OVERFLOW, SYNTAX, integer, is,
+    },
+    memory::{Absent, View, parse_integer},
 };
-
-/// Fields that one `HRANDFIELD` chooses at the most; Redis has no limit and
-/// can be made to use up its memory.
-const RANDOM_AT_ONCE: usize = 16 << 20;
-
-/// A random field of a hash in parts is chosen among so many neighbours in the
-/// order of hashes: gaps between these differ, so the first field after a random
-/// place would be far from uniform.
-const NEIGHBOURS: usize = 64;
 
 const COUNT_OUT_OF_RANGE: &str = "ERR value is out of range, value must between \
      -9223372036854775807 and 9223372036854775807";
 
-/// The commands of this file and what runs them.
-pub(super) const COMMANDS: &[(&str, Handler)] = &[
+/// The commands on hashes.
+const COMMANDS: Group = Group { runs: RUNS, needs: NEEDS };
+
+const RUNS: &[(&str, Handler)] = &[
     ("hdel", hdel),
     ("hexists", hexists),
     ("hget", hget),
@@ -49,9 +41,7 @@ pub(super) const COMMANDS: &[(&str, Handler)] = &[
     ("hvals", hvals),
 ];
 
-/// What the commands need of a hash in parts; of those that are not listed its
-/// head is enough.
-pub(super) const NEEDS: &[(&str, Needs)] = &[
+const NEEDS: &[(&str, Needs)] = &[
     ("hdel", fields),
     ("hexists", fields),
     ("hget", fields),
@@ -61,8 +51,8 @@ pub(super) const NEEDS: &[(&str, Needs)] = &[
     ("hkeys", |_| Need::All),
     ("hmget", fields),
     ("hmset", fields_of_pairs),
-    ("hrandfield", random_fields),
-    ("hscan", scanned_fields),
+    ("hrandfield", walk::random_needs),
+    ("hscan", walk::scan_needs),
     ("hset", fields_of_pairs),
     ("hsetnx", one_field),
     ("hstrlen", fields),
@@ -79,21 +69,6 @@ fn fields_of_pairs(_: &Command) -> Need {
 
 fn one_field(_: &Command) -> Need {
     Need::Items { first: 2, step: usize::MAX }
-}
-
-fn scanned_fields(command: &Command) -> Need {
-    match ScanOptions::parse(command, 2) {
-        Ok(options) => Need::From { place: options.cursor, items: options.count },
-        Err(_) => Need::Head,
-    }
-}
-
-fn random_fields(command: &Command) -> Need {
-    match command.get(2).map(integer) {
-        None => Need::Around { items: NEIGHBOURS },
-        Some(Ok(count)) => Need::Around { items: neighbours(count) },
-        Some(Err(_)) => Need::Head,
-    }
 }
 
 type HashView<'a> = View<'a, Hash>;
@@ -268,58 +243,18 @@ fn hincrbyfloat(context: &mut Context<'_>, command: &Command) -> Result<Reply, E
     Ok(Reply::Bulk(new.into()))
 }
 
-/// The cursor is the place of the next field, so a field that stays for the
-/// whole of a scan is found by it, into however many parts the hash is cut
-/// meanwhile. A small hash is answered at once, as in Redis.
 fn hscan(context: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorReply> {
-    // As in Redis, a missing key is no place for wrong options.
-    cursor(command, 2)?;
-    let Some(hash) = context.view::<Hash>(&command[1])? else { return Ok(scanned(0, Vec::new())) };
-    let options = ScanOptions::parse(command, 2)?;
-    let (mut found, mut next) = match hash.whole().filter(|hash| hash.is_packed()) {
-        Some(packed) => (packed.iter().map(|field| (0, field)).collect(), 0),
-        None => fields_from(hash, options.cursor, options.count)?,
-    };
-    if found.len() > options.count && hash.whole().is_none_or(|hash| !hash.is_packed()) {
-        // Fields of one place stay together: the cursor could not part them.
-        let last = found.get(options.count - 1).map_or(0, |&(place, _)| place);
-        let end = found.partition_point(|&(place, _)| place <= last);
-        next = found.get(end).map_or(next, |&(place, _)| place);
-        found.truncate(end);
-    }
-    let mut items = Vec::with_capacity(found.len() * 2);
-    for (_, (field, value)) in found {
-        if options.matches(field) {
-            items.extend([Reply::bulk(field), Reply::bulk(value)]);
-        }
-    }
-    Ok(scanned(next, items))
-}
-
-/// A field and its value.
-type Field<'a> = (&'a [u8], &'a [u8]);
-
-/// The fields in the order of their places, from `from` on, at least `count` if
-/// there are as many; and where to go on, 0 at the end.
-fn fields_from(
-    hash: HashView<'_>,
-    from: u64,
-    count: usize,
-) -> Result<(Vec<(u64, Field<'_>)>, u64), Absent> {
-    let (hashes, until) = hash.from(from, count)?;
-    let fields = hashes.into_iter().flat_map(Hash::iter);
-    let placed = fields.map(|(field, value)| (hash.place(field), (field, value)));
-    let mut found: Vec<_> = placed.filter(|&(place, _)| place >= from).collect();
-    found.sort_unstable_by_key(|&(place, _)| place);
-    Ok((found, until.wrapping_add(1)))
-}
-
-fn scanned(cursor: u64, items: Vec<Reply>) -> Reply {
-    Reply::Array(vec![Reply::bulk(cursor.to_string().as_bytes()), Reply::Array(items)])
+    walk::scan(context, command, Hash::is_packed, |(field, value), shown| {
+        shown.extend([Reply::bulk(field), Reply::bulk(value)]);
+    })
 }
 
 fn hrandfield(context: &mut Context<'_>, command: &Command) -> Result<Reply, ErrorReply> {
-    let Some(count) = command.get(2) else { return one_random_field(context, &command[1]) };
+    let key = &command[1];
+    let Some(count) = command.get(2) else {
+        let field = walk::one_random::<Hash>(context, key)?;
+        return Ok(field.map_or(Reply::Null, |(field, _)| Reply::bulk(field)));
+    };
     let count = integer(count)?;
     if count == i64::MIN {
         return Err(COUNT_OUT_OF_RANGE.into());
@@ -332,19 +267,10 @@ fn hrandfield(context: &mut Context<'_>, command: &Command) -> Result<Reply, Err
     if with_values && !(-(i64::MAX / 2)..=i64::MAX / 2).contains(&count) {
         return Err("ERR value is out of range".into());
     }
-    let (nested, draw) = (context.resp3, context.draw);
-    // The choice among the fields takes randomness from the same context.
-    let len = match context.view::<Hash>(&command[1])? {
-        Some(hash) => around(hash, draw, neighbours(count))?.len(),
-        None => return Ok(Reply::Array(Vec::new())),
-    };
-    let chosen = choose(context, len, count)?;
-    let Some(hash) = context.view::<Hash>(&command[1])? else {
-        return Ok(Reply::Array(Vec::new()));
-    };
-    let fields = around(hash, draw, neighbours(count))?;
-    let mut items = Vec::with_capacity(chosen.len() * (1 + usize::from(with_values)));
-    for &(field, value) in chosen.into_iter().filter_map(|index| fields.get(index)) {
+    let nested = context.resp3;
+    let fields = walk::random::<Hash>(context, key, count)?;
+    let mut items = Vec::with_capacity(fields.len() * (1 + usize::from(with_values)));
+    for (field, value) in fields {
         let (field, value) = (Reply::bulk(field), Reply::bulk(value));
         match (with_values, nested) {
             (false, _) => items.push(field),
@@ -355,62 +281,5 @@ fn hrandfield(context: &mut Context<'_>, command: &Command) -> Result<Reply, Err
     Ok(Reply::Array(items))
 }
 
-/// A count of `HRANDFIELD` chooses among so many fields of a hash in parts.
-fn neighbours(count: i64) -> usize {
-    usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX).saturating_add(NEIGHBOURS)
-}
-
-/// All fields of a hash that is whole; of one in parts, at least `count` fields
-/// from the place `draw` on, each once.
-fn around(hash: HashView<'_>, draw: u64, count: usize) -> Result<Vec<Field<'_>>, Absent> {
-    if let Some(hash) = hash.whole() {
-        return Ok(hash.iter().collect());
-    }
-    let (mut found, _) = fields_from(hash, draw, count)?;
-    if found.len() < count {
-        let (first, _) = fields_from(hash, 0, count)?;
-        found.extend(first.into_iter().take_while(|&(place, _)| place < draw));
-    }
-    Ok(found.into_iter().map(|(_, field)| field).collect())
-}
-
-fn one_random_field(context: &mut Context<'_>, key: &[u8]) -> Result<Reply, ErrorReply> {
-    let (draw, random) = (context.draw, context.random.next());
-    let Some(hash) = context.view::<Hash>(key)? else { return Ok(Reply::Null) };
-    let mut random = Random::new(random);
-    let field = match hash.whole() {
-        Some(whole) => whole.at(random.below(whole.len())),
-        None => {
-            let fields = around(hash, draw, NEIGHBOURS)?;
-            fields.get(random.below(fields.len())).copied()
-        }
-    };
-    Ok(field.map_or(Reply::Null, |(field, _)| Reply::bulk(field)))
-}
-
-/// The numbers of the fields that `HRANDFIELD` with a count answers: a
-/// negative count may repeat, a positive one does not.
-fn choose(context: &mut Context<'_>, len: usize, count: i64) -> Result<Vec<usize>, ErrorReply> {
-    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    if len == 0 || wanted == 0 {
-        return Ok(Vec::new());
-    }
-    if count > 0 && wanted >= len {
-        return Ok((0..len).collect());
-    }
-    if wanted > RANDOM_AT_ONCE {
-        return Err("ERR value is out of range".into());
-    }
-    if count < 0 {
-        return Ok((0..wanted).map(|_| context.random.below(len)).collect());
-    }
-    // Floyd's sampling: each step adds one number that was not chosen yet.
-    let mut chosen = HashSet::with_capacity(wanted);
-    for last in len - wanted..len {
-        let candidate = context.random.below(last + 1);
-        if !chosen.insert(candidate) {
-            chosen.insert(last);
-        }
-    }
-    Ok(chosen.into_iter().collect())
-}
+#[cfg(test)]
+mod tests;
